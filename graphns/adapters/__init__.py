@@ -1,0 +1,1 @@
+"""The only files that import other graph libraries at will: PyG, DGL, PyKEEN, OGB, networkx."""

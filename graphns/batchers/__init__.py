@@ -1,0 +1,1 @@
+"""What chooses anchors: torch batch samplers."""

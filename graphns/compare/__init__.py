@@ -1,0 +1,1 @@
+"""The scorecard of samplers and its report."""

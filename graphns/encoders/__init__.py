@@ -1,0 +1,1 @@
+"""Graph encoders that the pipelines share."""

@@ -1,0 +1,1 @@
+"""Samplers by family: static, dynamic, adversarial, efficient, and compose for samplers around samplers."""

@@ -1,0 +1,1 @@
+"""Adversarial samplers: the proposal has parameters and learns against the model."""

@@ -1,0 +1,1 @@
+"""Samplers around samplers: mixtures, filters, schedules, and every candidate."""

@@ -1,0 +1,1 @@
+"""Dynamic samplers: the proposal reads the model, or the graph around the anchor."""

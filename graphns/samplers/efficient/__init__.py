@@ -1,0 +1,1 @@
+"""Efficient samplers: negatives that are in memory already."""

@@ -1,0 +1,1 @@
+"""Static samplers: the proposal is fixed by the data."""

@@ -1,0 +1,78 @@
+"""Uniform negatives that are never known positives."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from graphns.base import Density, Negatives, Query, Sampler
+from graphns.graph.graph import Graph
+from graphns.kernels.complement import complement_uniform
+from graphns.samplers.exclusion import (
+    Exclude,
+    Infeasible,
+    check_choice,
+    excluded,
+    is_candidate,
+    num_candidates,
+    raise_if_short,
+)
+
+
+class Uniform(Sampler):
+    r"""Draw every candidate with equal probability (RNS).
+
+    .. math:: q(j \mid u) = 1 / (N - |\mathcal{E}(u)|), \quad j \notin \mathcal{E}(u)
+
+    where :math:`\mathcal{E}(u)` holds the anchor, its positive and, with ``exclude="neighbors"``, the anchor's row.
+    Exact: one word of the stream and one binary search give one negative, with no rejection.
+
+    Args:
+        graph: known positives; its destinations are the candidates.
+        exclude: ``"neighbors"`` or ``"self"``.
+        infeasible: ``"mask"`` or ``"raise"``, for anchors without candidates.
+
+    Returns:
+        On call, ids, log_prob and mask, all [B, k].
+
+    Example:
+        >>> from graphns.base import Query
+        >>> from graphns.streams import Stream
+        >>> graph = Graph.from_edge_index(torch.tensor([[0, 0, 1], [1, 2, 2]]), num_nodes=4)
+        >>> Uniform(graph)(Query(torch.tensor([0]), torch.tensor([1]), k=3, stream=Stream(0))).ids
+        tensor([[3, 3, 3]])
+
+    References:
+        Rendle, Freudenthaler, Gantner, Schmidt-Thieme: BPR: Bayesian Personalized Ranking from Implicit Feedback.
+        UAI 2009.
+    """
+
+    density: Density = "marginal"
+
+    def __init__(self, graph: Graph, *, exclude: Exclude = "neighbors", infeasible: Infeasible = "mask") -> None:
+        super().__init__()
+        check_choice(exclude, ("neighbors", "self"), "exclude")
+        check_choice(infeasible, ("mask", "raise"), "infeasible")
+        self.graph = graph
+        self.exclude = exclude
+        self.infeasible = infeasible
+
+    def sample(self, query: Query) -> Negatives:
+        """Draw k negatives per pair."""
+        rows, extra = excluded(self.graph, query, self.exclude)
+        graph = self.graph
+        keys = graph.complement_keys if graph.device.type != "cpu" else None
+        ids, counts = complement_uniform(
+            graph.indptr, graph.indices, rows, extra, graph.num_dst, query.stream.row_keys(query.row), query.k, keys
+        )
+        raise_if_short(counts, 1, query, self.infeasible)
+        some = counts > 0
+        log_prob = torch.where(some, -counts.clamp(min=1).double().log(), 0.0).float()
+        return Negatives(ids, log_prob[:, None].expand_as(ids), some[:, None].expand_as(ids))
+
+    def log_prob(self, query: Query, ids: Tensor) -> Tensor:
+        """-log of the number of candidates; -inf at excluded ids."""
+        rows, extra = excluded(self.graph, query, self.exclude)
+        allowed = is_candidate(self.graph, rows, extra, ids)
+        each = -num_candidates(self.graph, rows, extra).clamp(min=1).double().log().float()
+        return torch.where(allowed, each[:, None], -torch.inf)

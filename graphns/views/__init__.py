@@ -1,0 +1,1 @@
+"""Edits of a graph: augment keeps its meaning, corrupt destroys it."""
