@@ -131,5 +131,5 @@ def unit(words: Tensor) -> Tensor:
 
 
 def unit_open(words: Tensor) -> Tensor:
-    """Float64 numbers in (0, 1), never 0: safe under a logarithm."""
-    return (_shift_right(words, 11).to(torch.float64) + 0.5) * 2.0**-53
+    """Float64 numbers in (0, 1), neither 0 nor 1: safe under a logarithm, or two. 52 random bits."""
+    return (_shift_right(words, 12).to(torch.float64) + 0.5) * 2.0**-52

@@ -1,0 +1,1 @@
+"""Tests of graphns; they mirror the package."""
