@@ -195,8 +195,9 @@ def pairs_at_torch(space: PairSpace, ranks: Tensor) -> Tensor:
     column = _outside_torch(space.indices, start, degree, rank)
     if not space.self_loops:
         own = space.first[row + 1] - space.first[row] < space.num_dst - degree
-        after = own & (column >= row)
-        column = torch.where(after, _outside_torch(space.indices, start, degree, rank + 1), column)
+        # exchange: the row's last free column is out of reach of the ranks, and takes the place of (u, u)
+        last = _outside_torch(space.indices, start, degree, space.num_dst - degree - 1)
+        column = torch.where(own & (column == row), last, column)
     return torch.stack([row, column])
 
 
@@ -265,8 +266,9 @@ def _pairs(begin, end, ranks, first, start, shift, indptr, indices, num_dst, sel
             if directed:
                 column = outside_row(indices, indptr[row], stop, rank)
                 own = first[row + 1] - first[row] < num_dst - (stop - indptr[row])
-                if own and column >= row:
-                    column = outside_row(indices, indptr[row], stop, rank + 1)
+                if own and column == row:
+                    # exchange: the row's last free column is out of reach of the ranks, and takes the place of (u, u)
+                    column = outside_row(indices, indptr[row], stop, first[row + 1] - first[row])
             else:
                 column = outside_row(indices, indptr[row], stop, rank + row + (0 if self_loops else 1))
             pairs[1, i] = column
