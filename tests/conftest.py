@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from graphns.graph.graph import Graph
+
+# the same examples on every machine, and no clock: a slow machine is no failure
+settings.register_profile("graphns", derandomize=True, deadline=None, max_examples=60)
+settings.load_profile("graphns")
 
 HOW_TO_GET_DATA = (
     "the research data are not here: torch_geometric.datasets.Planetoid(root, 'Cora') and its like, and OGB's "

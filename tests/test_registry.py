@@ -1,0 +1,126 @@
+"""The registry: every name leads somewhere, wrong names are answered with right ones, others may add theirs."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from graphns import registry
+from graphns.base import Batcher, Mixer, Sampler
+from graphns.registry import Entry, UnknownNameError, entries, find, load, register
+
+FAMILIES = {"static", "dynamic", "adversarial", "efficient", "compose"}
+PLUGIN = '''
+from graphns.samplers.static.uniform import Uniform
+from graphns.base import Sampler
+
+class Mine(Sampler):
+    """A sampler of someone else."""
+
+    @classmethod
+    def from_graph(cls, graph, **options):
+        made = cls()
+        made.inner = Uniform(graph, **options)
+        return made
+
+    def sample(self, query):
+        return self.inner.sample(query)
+'''
+
+
+@pytest.fixture
+def own_rows() -> Iterator[None]:
+    """Rows that a test adds are gone after it."""
+    before = dict(registry._registered)
+    yield
+    registry._registered.clear()
+    registry._registered.update(before)
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An installed distribution of somebody else's, with an entry point in the group `graphns.samplers`."""
+    (tmp_path / "graphns_plugin_for_test.py").write_text(PLUGIN)
+    info = tmp_path / "graphns_plugin_for_test-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: graphns-plugin-for-test\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[graphns.samplers]\nmine = graphns_plugin_for_test:Mine\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry._third_party.cache_clear()
+    yield
+    monkeypatch.undo()
+    registry._third_party.cache_clear()
+    sys.modules.pop("graphns_plugin_for_test", None)
+
+
+@pytest.mark.parametrize("entry", entries(), ids=lambda e: f"{e.kind}-{e.name}")
+def test_every_row_leads_to_its_kind(entry: Entry) -> None:
+    target = entry.load()
+    if entry.kind == "objective":
+        assert callable(target)
+    else:
+        assert issubclass(target, {"sampler": Sampler, "mixer": Mixer, "batcher": Batcher}[entry.kind])
+    assert inspect.getdoc(target), f"{entry.target} has no docstring"
+
+
+@pytest.mark.parametrize("entry", entries(), ids=lambda e: f"{e.kind}-{e.name}")
+def test_every_row_is_complete(entry: Entry) -> None:
+    assert entry.name == entry.name.lower() and "_" not in entry.name and " " not in entry.name
+    assert entry.summary and not entry.summary.endswith(".")
+    if entry.kind == "sampler":
+        assert entry.family in FAMILIES
+        assert f".samplers.{entry.family}." in entry.target
+
+
+@pytest.mark.parametrize("entry", entries("sampler"), ids=lambda e: e.name)
+def test_needs_says_whether_the_model_is_read(entry: Entry) -> None:
+    assert ("model" in entry.needs) == entry.load().needs_model
+
+
+def test_names_and_aliases_are_used_once() -> None:
+    for kind in ("sampler", "objective", "mixer", "batcher"):
+        names = [name for entry in entries(kind) for name in (entry.name, *entry.aliases)]
+        assert len(set(names)) == len(names), sorted(name for name in names if names.count(name) > 1)
+
+
+def test_finds_by_alias_and_by_loose_spelling() -> None:
+    assert find("rns") is find("uniform")
+    assert find(" Hop_Ring ") is find("hop-ring")
+    assert load("uniform").__name__ == "Uniform"
+    assert find("infonce", "objective").family == "objective"
+
+
+def test_a_wrong_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="no sampler is called 'unifrom'; did you mean 'uniform'"):
+        find("unifrom")
+    with pytest.raises(UnknownNameError, match="no objective is called 'zzz'; there are: infonce"):
+        find("zzz", "objective")
+    assert issubclass(UnknownNameError, ValueError)
+
+
+@pytest.mark.usefixtures("own_rows")
+def test_registers_a_row_and_refuses_a_taken_name() -> None:
+    target = "graphns.samplers.static.uniform:Uniform"
+    register(Entry("ours", "sampler", target, "static", "for this test", aliases=("our-alias",)))
+    assert load("our-alias") is load("uniform")
+    for name, aliases in (("ours", ()), ("our-alias", ()), ("other", ("rns",))):
+        with pytest.raises(ValueError, match="is taken; choose another"):
+            register(Entry(name, "sampler", target, "static", "again", aliases=aliases))
+    # the same name in another kind is free
+    register(Entry("ours", "objective", "graphns.objectives.infonce:infonce", "objective", "for this test"))
+
+
+@pytest.mark.usefixtures("plugin")
+def test_third_parties_register_by_entry_point() -> None:
+    entry = find("mine")
+    assert (entry.family, entry.summary) == ("third party", "from graphns-plugin-for-test")
+    assert issubclass(entry.load(), Sampler) and entry in entries("sampler")
+
+
+def test_without_the_plugin_its_name_is_unknown() -> None:
+    with pytest.raises(UnknownNameError, match="'mine'"):
+        find("mine")
