@@ -10,17 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from graphns.base import (
-    Batcher,
-    Feedback,
-    InfeasibleError,
-    Mixer,
-    Model,
-    Negatives,
-    Query,
-    Sampler,
-    TensorData,
-)
+from graphns.base import Batcher, Feedback, InfeasibleError, Mixer, Model, Negatives, Query, Sampler, TensorData
 from graphns.graph.graph import Graph
 from graphns.streams import Stream
 
@@ -201,7 +191,7 @@ class TestSampler:
         assert Fixed(shared)(query) is shared
 
     def test_without_density_log_prob_says_so(self) -> None:
-        with pytest.raises(TypeError, match="Fixed has density 'none'.*'marginal'"):
+        with pytest.raises(TypeError, match=r"Fixed has density 'none'.*'marginal'"):
             Fixed().log_prob(query_of(), torch.zeros(1, 1, dtype=torch.int64))
 
     def test_is_abstract(self) -> None:

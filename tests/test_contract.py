@@ -45,7 +45,7 @@ every_sampler = pytest.mark.parametrize("name", NAMES)
 
 
 def known(graph: Graph, query: Query, negatives: Negatives, exclude: str) -> torch.Tensor:
-    """Where a drawn pair is forbidden [B, k]: a neighbour (unless only the node itself is), the anchor, the positive."""
+    """Where a drawn pair is forbidden [B, k]: the anchor, the positive, and with "neighbors" every known pair."""
     ids = negatives.ids.expand(negatives.mask.shape)
     anchor = query.anchor[:, None].expand(ids.shape) if negatives.anchor is None else negatives.anchor
     bad = torch.zeros_like(negatives.mask)
@@ -69,7 +69,7 @@ class TestDraws:
         assert columns == (GRAPH.num_dst if name in GIVES_EVERYTHING else k)
         assert negatives.ids.dtype == torch.int64 and negatives.mask.dtype == torch.bool
         assert negatives.mask.shape == (query.batch_size, columns)
-        assert 0 <= int(negatives.ids.min()) and int(negatives.ids.max()) < GRAPH.num_dst
+        assert int(negatives.ids.min()) >= 0 and int(negatives.ids.max()) < GRAPH.num_dst
         assert bool(negatives.mask.any()), "nothing usable was drawn"
         if negatives.log_prob is not None:
             assert negatives.log_prob.dtype == torch.float32
@@ -85,7 +85,8 @@ class TestDraws:
             query = query_of(GRAPH, 8, seed, epoch=seed)
             negatives = sampler(query)
             bad = known(GRAPH, query, negatives, exclude) & negatives.mask
-            assert not bad.any(), f"anchor, drawn: {[(int(b) % 20, int(negatives.ids[b, j])) for b, j in bad.nonzero()]}"
+            held = negatives.ids.expand(bad.shape)[bad].tolist()
+            assert not bad.any(), f"rows and slots {bad.nonzero().tolist()} hold {held}, seed {seed}"
 
     def test_a_row_without_candidates_is_masked_and_the_others_are_not(self, name: str) -> None:
         """Node 1 knows every other node; node 0 all but node 19: no loop, no shortfall unsaid."""
@@ -102,7 +103,7 @@ class TestDraws:
         query = query_of(graph, 3)
         negatives = build(name, graph)(query)
         assert not negatives.mask.any()
-        assert 0 <= int(negatives.ids.min()) and int(negatives.ids.max()) < graph.num_dst
+        assert int(negatives.ids.min()) >= 0 and int(negatives.ids.max()) < graph.num_dst
         if negatives.log_prob is not None:
             assert not negatives.log_prob.isnan().any()
 
@@ -408,7 +409,8 @@ def test_mixers_and_batchers_are_registered(kind: str) -> None:
 @every_sampler
 def test_has_tests_and_a_file_of_its_own(name: str) -> None:
     stem = name.replace("-", "_")
-    assert (Path(__file__).parent / "samplers" / f"test_{stem}.py").exists(), f"tests/samplers/test_{stem}.py is missing"
+    tests = Path(__file__).parent / "samplers" / f"test_{stem}.py"
+    assert tests.exists(), f"{tests} is missing"
     cls = build(name, GRAPH).__class__
     assert cls.__module__.rsplit(".", 1)[1] == stem
     assert [c for c in subclasses(Sampler) if c.__module__ == cls.__module__] == [cls]

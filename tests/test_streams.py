@@ -9,18 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import chi2
 from torch import Tensor
 
-from graphns.streams import (
-    GOLDEN,
-    MASK_64,
-    Stream,
-    bounded,
-    mix,
-    mix_tensor,
-    to_signed,
-    unit,
-    unit_open,
-    words_at,
-)
+from graphns.streams import GOLDEN, MASK_64, Stream, bounded, mix, mix_tensor, to_signed, unit, unit_open, words_at
 
 SEEDS = (0, 1, 2)
 words64 = st.integers(0, MASK_64)
