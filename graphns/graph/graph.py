@@ -12,7 +12,9 @@ from torch import Tensor
 from graphns.base import TensorData
 from graphns.kernels.complement import complement_keys
 from graphns.kernels.csr import build_csr
+from graphns.kernels.edge_filter import build_edge_filter
 from graphns.kernels.membership import in_rows
+from graphns.kernels.walks import cumulative_weights
 
 
 class Graph(TensorData):
@@ -110,6 +112,17 @@ class Graph(TensorData):
     def complement_keys(self) -> Tensor:
         """Search keys of the rows' complements [E] int64, for accelerators; see `kernels.complement`."""
         return complement_keys(self.indptr, self.indices, self.num_dst)
+
+    @cached_property
+    def edge_filter(self) -> Tensor | None:
+        """Bit table of the edges for draws on the CPU; see `kernels.edge_filter`. 2 to 4 bytes an edge."""
+        return build_edge_filter(self.indptr, self.indices) if self.device.type == "cpu" else None
+
+    @cached_property
+    def cumulative_weight(self) -> Tensor:
+        """Fixed-point weights added up within each row [E] int64, for weighted walks; see `kernels.walks`."""
+        weight = torch.ones(self.num_edges, device=self.device) if self.weight is None else self.weight
+        return cumulative_weights(self.indptr, weight)
 
     @cached_property
     def has_self_loops(self) -> bool:

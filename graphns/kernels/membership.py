@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from graphns.kernels.bits import compiled, prefetch
 from graphns.kernels.threads import run
+
+_SPAN, _ONE = np.uint64(16), np.uint64(1)
 
 
 def in_rows(indptr: Tensor, indices: Tensor, rows: Tensor, ids: Tensor) -> Tensor:
@@ -30,23 +33,36 @@ def in_rows(indptr: Tensor, indices: Tensor, rows: Tensor, ids: Tensor) -> Tenso
 
 
 def in_rows_torch(indptr: Tensor, indices: Tensor, rows: Tensor, ids: Tensor) -> Tensor:
-    """The definition, on any device: all binary searches advance together, halving one row each."""
+    """The definition, on any device."""
     ids = ids.expand(len(rows), ids.shape[1])
-    missing = (rows < 0)[:, None].expand_as(ids)
-    at = rows.clamp(min=0)
-    low = indptr[at][:, None].expand_as(ids).clone()
-    stop = indptr[at + 1][:, None].expand_as(ids)
-    size = stop - low
-    longest = int(size.max()) if size.numel() else 0
-    last = max(len(indices) - 1, 0)
     if len(indices) == 0:
-        return torch.zeros_like(missing)
-    for _ in range(longest.bit_length()):
+        return torch.zeros_like(ids, dtype=torch.bool)
+    at = rows.clamp(min=0)
+    place = indptr[at][:, None] + count_torch(indptr, indices, rows, ids)
+    found = indices[place.clamp(max=len(indices) - 1)] == ids
+    return found & (place < indptr[at + 1][:, None]) & (rows >= 0)[:, None]
+
+
+def count_torch(indptr: Tensor, indices: Tensor, rows: Tensor, ids: Tensor, keys: bool = False) -> Tensor:
+    """How many ids n_i of its row lie below each of ids [B|1, m], [B, m] int64; with `keys`, how many n_i - i are <= it.
+
+    All binary searches advance together, halving each row once a round.
+    """
+    ids = ids.expand(len(rows), ids.shape[1])
+    if len(indices) == 0 or ids.numel() == 0:
+        return torch.zeros_like(ids)
+    at = rows.clamp(min=0)
+    start = indptr[at][:, None]
+    low = torch.zeros_like(ids)
+    size = torch.where(rows < 0, 0, indptr[at + 1] - indptr[at])[:, None].expand_as(ids).clone()
+    for _ in range(int(size.max()).bit_length()):
         half = size >> 1
-        below = (size > 0) & (indices[(low + half).clamp(max=last)] < ids)
+        value = indices[(start + low + half).clamp(max=len(indices) - 1)]
+        below = (value - (low + half) <= ids) if keys else (value < ids)
+        below = below & (size > 0)
         low = torch.where(below, low + half + 1, low)
         size = torch.where(below, size - half - 1, half)
-    return (low < stop) & (indices[low.clamp(max=last)] == ids) & ~missing
+    return low
 
 
 @compiled
@@ -59,6 +75,27 @@ def find(indices, start, stop, value):
         start = start + half + 1 if below else start
         size = size - half - 1 if below else half
     return start
+
+
+@compiled
+def holds(indices, start, stop, value):
+    """Whether indices[start:stop] holds `value`: halved to 16 ids, which are compared at once."""
+    low, size = np.uint64(start), np.uint64(stop - start)
+    while size > _SPAN:
+        half = size >> _ONE
+        low = low + half if indices[low + half] <= value else low
+        size -= half
+    if np.uint64(indices.shape[0]) < _SPAN:
+        at = find(indices, start, stop, value)
+        return at < stop and indices[at] == value
+    base = min(low, np.uint64(indices.shape[0]) - _SPAN)
+    # the 16 ids may reach into other rows: only lanes of this one count
+    first, last = np.int32(np.int64(low) - np.int64(base)), np.int32(stop - np.int64(base))
+    found = np.int32(0)
+    for i in range(np.int32(16)):
+        lane = np.int32(i)
+        found |= np.int32(indices[base + np.uint64(i)] == value) & np.int32(lane >= first) & np.int32(lane < last)
+    return found != 0
 
 
 @compiled

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
 from graphns.base import Density, Negatives, Query, Sampler
 from graphns.graph.graph import Graph
 from graphns.kernels.complement import complement_uniform
+from graphns.kernels.keys import row_keys
 from graphns.samplers.exclusion import (
     Exclude,
     Infeasible,
@@ -25,12 +28,14 @@ class Uniform(Sampler):
     .. math:: q(j \mid u) = 1 / (N - |\mathcal{E}(u)|), \quad j \notin \mathcal{E}(u)
 
     where :math:`\mathcal{E}(u)` holds the anchor, its positive and, with ``exclude="neighbors"``, the anchor's row.
-    Exact: one word of the stream and one binary search give one negative, with no rejection.
+    Exact: one word of the stream gives one negative, with no rejection.
 
     Args:
         graph: known positives; its destinations are the candidates.
         exclude: ``"neighbors"`` or ``"self"``.
         infeasible: ``"mask"`` or ``"raise"``, for anchors without candidates.
+        positives: ``"check"``: the positive is looked up in the anchor's row, since it may be no edge of the graph;
+            ``"known"``: a promise that every positive is one (training edges), which spares the look-up.
 
     Returns:
         On call, ids, log_prob and mask, all [B, k].
@@ -49,21 +54,28 @@ class Uniform(Sampler):
 
     density: Density = "marginal"
 
-    def __init__(self, graph: Graph, *, exclude: Exclude = "neighbors", infeasible: Infeasible = "mask") -> None:
+    def __init__(self, graph: Graph, *, exclude: Exclude = "neighbors", infeasible: Infeasible = "mask",
+                 positives: Literal["check", "known"] = "check") -> None:
         super().__init__()
+        check_choice(positives, ("check", "known"), "positives")
+        if positives == "known" and exclude != "neighbors":
+            raise ValueError("positives='known' leaves them to the anchor's row: it needs exclude='neighbors'")
         check_choice(exclude, ("neighbors", "self"), "exclude")
         check_choice(infeasible, ("mask", "raise"), "infeasible")
         self.graph = graph
         self.exclude = exclude
         self.infeasible = infeasible
+        self.positives = positives
 
     def sample(self, query: Query) -> Negatives:
         """Draw k negatives per pair."""
         rows, extra = excluded(self.graph, query, self.exclude)
+        if self.positives == "known":
+            extra = extra[:, :1].contiguous()  # the row has the positive already
         graph = self.graph
-        keys = graph.complement_keys if graph.device.type != "cpu" else None
         ids, counts = complement_uniform(
-            graph.indptr, graph.indices, rows, extra, graph.num_dst, query.stream.row_keys(query.row), query.k, keys
+            graph.indptr, graph.indices, rows, extra, graph.num_dst, row_keys(query.stream, query.row), query.k,
+            graph.edge_filter,
         )
         raise_if_short(counts, 1, query, self.infeasible)
         some = counts > 0

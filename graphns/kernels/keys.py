@@ -1,0 +1,28 @@
+"""Row keys of a stream in one pass: `Stream.row_keys`, without a temporary tensor per operation."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graphns.kernels.bits import GOLDEN, compiled, mix
+from graphns.kernels.threads import run
+from graphns.streams import Stream
+
+_ONE = np.uint64(1)
+
+
+def row_keys(stream: Stream, row: Tensor) -> Tensor:
+    """Keys [B] int64 of rows [B] int64, equal to `stream.row_keys(row)`."""
+    if row.device.type != "cpu":
+        return stream.row_keys(row)
+    keys = torch.empty(len(row), dtype=torch.int64)
+    run(_row_keys, len(row), stream.key, row.numpy(), keys.numpy())
+    return keys
+
+
+@compiled
+def _row_keys(begin, end, key, row, keys):
+    for i in range(begin, end):
+        keys[i] = np.int64(mix((np.uint64(row[i]) + _ONE) * GOLDEN + np.uint64(key)))
