@@ -35,12 +35,15 @@ def build_csr(
     if bad >= 0:
         _refuse(int(row[bad]), int(col[bad]), bad, num_rows, num_cols)
     indices = np.empty(len(r), dtype=np.int32 if width == torch.int32 else np.int64)
-    w = np.empty(0) if weight is None else weight.contiguous().numpy()
-    merged = np.empty(len(w))
-    kept = _fill(r, c, w, indptr, by_col, indices, merged)
+    if weight is None:
+        sources = np.empty(len(r), dtype=np.int32 if num_rows < 2**31 else np.int64)
+        kept, merged = _fill(r, c, indptr, by_col, indices, sources), None
+    else:
+        sums = np.empty(len(r))
+        kept = _fill_weighted(r, c, weight.contiguous().numpy(), indptr, by_col, indices, sums)
+        merged = torch.from_numpy(sums[:kept].copy())
     flat = torch.from_numpy(indices)
-    flat = flat if kept == len(flat) else flat[:kept].clone()
-    return torch.from_numpy(indptr), flat, None if weight is None else torch.from_numpy(merged[:kept].copy())
+    return torch.from_numpy(indptr), flat if kept == len(flat) else flat[:kept].clone(), merged
 
 
 def _refuse(row: int, col: int, edge: int, num_rows: int, num_cols: int) -> None:
@@ -84,34 +87,66 @@ def _count(row, col, indptr, by_col):
 
 
 @compiled
-def _fill(row, col, weight, indptr, by_col, indices, merged):
-    """Order the edges by column, then stably by row; drop duplicates and rewrite indptr. The number kept."""
-    num_edges, num_rows = row.shape[0], indptr.shape[0] - 1
-    ordered = np.empty(num_edges, dtype=np.int64)
-    for e in range(num_edges):
+def _fill(row, col, indptr, by_col, indices, by_column):
+    """Order the edges by column, then stably by row; drop duplicates and rewrite indptr. The number kept.
+
+    `by_column` is room for the sources in order of their columns.
+    """
+    num_rows, num_cols = indptr.shape[0] - 1, by_col.shape[0] - 1
+    for e in range(row.shape[0]):
+        at = by_col[col[e]]
+        by_col[col[e]] = at + 1
+        by_column[at] = row[e]
+    # by_col[c] is now where column c ends; the columns come in order, so they need not be carried along
+    place = indptr[:num_rows].copy()
+    begin, kept = 0, 0
+    for c in range(num_cols):
+        for i in range(begin, by_col[c]):
+            r = by_column[i]
+            at = place[r]
+            if at > indptr[r] and indices[at - 1] == c:
+                continue
+            indices[at] = c
+            place[r] = at + 1
+            kept += 1
+        begin = by_col[c]
+    if kept < row.shape[0]:
+        filled, begin = 0, 0
+        for r in range(num_rows):
+            stop = place[r]
+            for at in range(begin, stop):
+                indices[filled] = indices[at]
+                filled += 1
+            begin = indptr[r + 1]
+            indptr[r + 1] = filled
+    return kept
+
+
+@compiled
+def _fill_weighted(row, col, weight, indptr, by_col, indices, sums):
+    """As `_fill`; the weights of equal edges are added in the order of the input."""
+    num_rows = indptr.shape[0] - 1
+    ordered = np.empty(row.shape[0], dtype=np.int64)
+    for e in range(row.shape[0]):
         at = by_col[col[e]]
         by_col[col[e]] = at + 1
         ordered[at] = e
     place = indptr[:num_rows].copy()
-    for i in range(num_edges):
-        e = ordered[i]
+    for e in ordered:
         at = place[row[e]]
         place[row[e]] = at + 1
         indices[at] = col[e]
-        if weight.shape[0] > 0:
-            merged[at] = weight[e]
+        sums[at] = weight[e]
     kept, start = 0, 0
     for r in range(num_rows):
         stop = indptr[r + 1]
         first = kept
         for at in range(start, stop):
             if kept > first and indices[kept - 1] == indices[at]:
-                if weight.shape[0] > 0:
-                    merged[kept - 1] += merged[at]
+                sums[kept - 1] += sums[at]
                 continue
             indices[kept] = indices[at]
-            if weight.shape[0] > 0:
-                merged[kept] = merged[at]
+            sums[kept] = sums[at]
             kept += 1
         start = stop
         indptr[r + 1] = kept
