@@ -18,7 +18,7 @@ from graphns.kernels.bits import GOLDEN, bounded, compiled, prefetch, word_at
 from graphns.kernels.complement import outside_row
 from graphns.kernels.csr import build_csr
 from graphns.kernels.guide import Guide, build_guide, guided, search_torch
-from graphns.kernels.membership import in_rows
+from graphns.kernels.membership import count_torch, in_rows
 from graphns.kernels.threads import run
 from graphns.streams import GOLDEN as _GOLDEN
 from graphns.streams import Stream, mix_tensor, to_signed, words_at
@@ -189,29 +189,39 @@ def pairs_at_torch(space: PairSpace, ranks: Tensor) -> Tensor:
     """The definition, on any device: all binary searches advance together."""
     row = search_torch(space.first, ranks)
     rank = ranks - space.first[row]
-    start, degree = space.indptr[row], space.indptr[row + 1] - space.indptr[row]
     if not space.directed:
-        return torch.stack([row, _outside_torch(space.indices, start, degree, rank + row + int(not space.self_loops))])
-    column = _outside_torch(space.indices, start, degree, rank)
+        return torch.stack([row, _outside_torch(space, row, rank + row + int(not space.self_loops))])
+    column = _outside_torch(space, row, rank)
     if not space.self_loops:
-        own = space.first[row + 1] - space.first[row] < space.num_dst - degree
         # exchange: the row's last free column is out of reach of the ranks, and takes the place of (u, u)
-        last = _outside_torch(space.indices, start, degree, space.num_dst - degree - 1)
-        column = torch.where(own & (column == row), last, column)
+        last = _outside_torch(space, row, space.first[row + 1] - space.first[row])
+        column = torch.where(column == row, last, column)
     return torch.stack([row, column])
 
 
-def _outside_torch(indices: Tensor, start: Tensor, degree: Tensor, rank: Tensor) -> Tensor:
-    low, size = start.clone(), degree.clone()
-    last = max(len(indices) - 1, 0)
-    longest = int(degree.max()) if len(degree) and len(indices) else 0
-    for _ in range(longest.bit_length()):
-        half = size >> 1
-        middle = low + half
-        inside = (size > 0) & (indices[middle.clamp(max=last)] - (middle - start) <= rank)
-        low = torch.where(inside, middle + 1, low)
-        size = torch.where(inside, size - half - 1, half)
-    return rank + (low - start)
+def _outside_torch(space: PairSpace, row: Tensor, rank: Tensor) -> Tensor:
+    return rank + count_torch(space.indptr, space.indices, row, rank[:, None], keys=True)[:, 0]
+
+
+def ranks_of(space: PairSpace, pairs: Tensor) -> Tensor:
+    """The numbers [n] int64 of pairs [2, n]: the inverse of `pairs_at`; -1 for pairs that are not in the space.
+
+    Where not directed, (u, v) and (v, u) have the same number.
+    """
+    row, column = pairs
+    if not space.directed:
+        row, column = torch.minimum(row, column), torch.maximum(row, column)
+    known = in_rows(space.indptr, space.indices, row, column[:, None])[:, 0]
+    known = known | (False if space.self_loops else row == column)
+    rank = column - count_torch(space.indptr, space.indices, row, column[:, None])[:, 0]
+    if not space.directed:
+        rank = rank - row - int(not space.self_loops)
+    elif not space.self_loops:
+        size = space.first[row + 1] - space.first[row]
+        # the row's last free column stands where (u, u) would
+        own = row - count_torch(space.indptr, space.indices, row, row[:, None])[:, 0]
+        rank = torch.where(rank == size, own, rank)
+    return torch.where(known, -1, space.first[row] + rank)
 
 
 @compiled

@@ -130,7 +130,7 @@ def _count_torch(sorted_rows: Tensor, start: Tensor, degree: Tensor, values: Ten
 
 def _passed_torch(indices: Tensor, keys: Tensor, start: Tensor, count: Tensor, cumulative: Tensor) -> Tensor:
     """X(count): the weight [B, m] of the first `count` [B, m] ids of each row."""
-    if len(indices) == 0:
+    if len(keys) == 0:
         return torch.zeros_like(count)
     at = (start[:, None] + count - 1).clamp(min=0)
     return torch.where(count > 0, cumulative[indices[at].long() + 1] - keys[at], 0)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
 from graphns.base import Density, Negatives, Query, Sampler
 from graphns.graph.graph import Graph
 from graphns.kernels.complement import complement_uniform
-from graphns.kernels.keys import row_keys
+from graphns.kernels.distinct import complement_distinct
 from graphns.samplers.exclusion import (
     Exclude,
     Infeasible,
@@ -28,17 +26,22 @@ class Uniform(Sampler):
     .. math:: q(j \mid u) = 1 / (N - |\mathcal{E}(u)|), \quad j \notin \mathcal{E}(u)
 
     where :math:`\mathcal{E}(u)` holds the anchor, its positive and, with ``exclude="neighbors"``, the anchor's row.
-    Exact: one word of the stream gives one negative, with no rejection.
+    Exact, with no rejection: one word of the stream gives one negative. Without replacement the k negatives of a row are
+    distinct, every ordered choice is equally likely, and q is each slot's marginal.
 
     Args:
         graph: known positives; its destinations are the candidates.
         exclude: ``"neighbors"`` or ``"self"``.
-        infeasible: ``"mask"`` or ``"raise"``, for anchors without candidates.
-        positives: ``"check"``: the positive is looked up in the anchor's row, since it may be no edge of the graph;
-            ``"known"``: a promise that every positive is one (training edges), which spares the look-up.
+        replace: whether a row may hold a negative twice.
+        infeasible: ``"mask"`` or ``"raise"``, for anchors without candidates, or with fewer than k where they are to be
+            distinct.
 
     Returns:
-        On call, ids, log_prob and mask, all [B, k].
+        On call, ids, log_prob and mask, all [B, k]. Without replacement, a row with fewer than k candidates gives each
+        of them once, then masked slots.
+
+    Raises:
+        InfeasibleError: a row is short, and ``infeasible="raise"``.
 
     Example:
         >>> from graphns.base import Query
@@ -54,33 +57,34 @@ class Uniform(Sampler):
 
     density: Density = "marginal"
 
-    def __init__(self, graph: Graph, *, exclude: Exclude = "neighbors", infeasible: Infeasible = "mask",
-                 positives: Literal["check", "known"] = "check") -> None:
+    def __init__(
+        self, graph: Graph, *, exclude: Exclude = "neighbors", replace: bool = True, infeasible: Infeasible = "mask"
+    ) -> None:
         super().__init__()
-        check_choice(positives, ("check", "known"), "positives")
-        if positives == "known" and exclude != "neighbors":
-            raise ValueError("positives='known' leaves them to the anchor's row: it needs exclude='neighbors'")
         check_choice(exclude, ("neighbors", "self"), "exclude")
         check_choice(infeasible, ("mask", "raise"), "infeasible")
         self.graph = graph
         self.exclude = exclude
+        self.replace = replace
         self.infeasible = infeasible
-        self.positives = positives
 
     def sample(self, query: Query) -> Negatives:
         """Draw k negatives per pair."""
         rows, extra = excluded(self.graph, query, self.exclude)
-        if self.positives == "known":
-            extra = extra[:, :1].contiguous()  # the row has the positive already
-        graph = self.graph
-        ids, counts = complement_uniform(
-            graph.indptr, graph.indices, rows, extra, graph.num_dst, row_keys(query.stream, query.row), query.k,
-            graph.edge_filter,
-        )
-        raise_if_short(counts, 1, query, self.infeasible)
-        some = counts > 0
-        log_prob = torch.where(some, -counts.clamp(min=1).double().log(), 0.0).float()
-        return Negatives(ids, log_prob[:, None].expand_as(ids), some[:, None].expand_as(ids))
+        graph, row_keys = self.graph, query.stream.row_keys(query.row)
+        if self.replace:
+            ids, counts = complement_uniform(
+                graph.indptr, graph.indices, rows, extra, graph.num_dst, row_keys, query.k, graph.edge_filter
+            )
+            mask = (counts > 0)[:, None].expand_as(ids)
+        else:
+            ids, counts = complement_distinct(
+                graph.indptr, graph.indices, rows, extra, graph.num_dst, row_keys, query.k
+            )
+            mask = torch.arange(query.k, device=ids.device) < counts[:, None]
+        raise_if_short(counts, 1 if self.replace else query.k, query, self.infeasible)
+        log_prob = -counts.clamp(min=1).double().log().float()
+        return Negatives(ids, torch.where(mask, log_prob[:, None], 0.0), mask)
 
     def log_prob(self, query: Query, ids: Tensor) -> Tensor:
         """-log of the number of candidates; -inf at excluded ids."""

@@ -1,0 +1,154 @@
+"""Negatives by distance in the graph: only, or never, those some hops away."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from graphns.base import Density, Negatives, Query, Sampler
+from graphns.graph.graph import Graph
+from graphns.graph.hops import hop_rings
+from graphns.kernels.complement import complement_uniform
+from graphns.kernels.csr import build_csr
+from graphns.kernels.membership import count_torch, in_rows
+from graphns.samplers.exclusion import (
+    Exclude,
+    Infeasible,
+    check_choice,
+    excluded,
+    is_candidate,
+    num_candidates,
+    raise_if_short,
+)
+from graphns.streams import bounded, words_at
+
+
+class HopRing(Sampler):
+    r"""Draw uniformly from the nodes at distance low to high (SANS), or from all nodes but those.
+
+    .. math:: q(j \mid u) = 1 / |\mathcal{C}(u)|, \quad
+              \mathcal{C}(u) = \{j : low \le dist(u, j) \le high\} \setminus \mathcal{E}(u)
+
+    or, with ``mode="exclude"``, the nodes outside that range, unreachable ones among them. :math:`\mathcal{E}(u)` holds
+    the anchor, its positive and, with ``exclude="neighbors"``, the anchor's row. Distances follow the edges' direction.
+    Exact: the ring of an anchor is found by a search from it, then one word gives one negative. An anchor whose ring
+    holds no candidate gets masked slots.
+
+    Args:
+        graph: known positives and the distances; one kind of node.
+        low: the smallest distance of the ring, at least 1.
+        high: the largest.
+        mode: ``"only"`` or ``"exclude"``.
+        precompute: find the rings of all nodes once, here. 4 bytes a (node, ring member); False: of each batch's anchors.
+        exclude: ``"neighbors"`` or ``"self"``.
+        infeasible: ``"mask"`` or ``"raise"``, for anchors without candidates.
+
+    Returns:
+        On call, ids, log_prob and mask, all [B, k].
+
+    Raises:
+        ValueError: the distances are no range, or the graph is bipartite.
+        InfeasibleError: a row has no candidate, and ``infeasible="raise"``.
+
+    Example:
+        >>> from graphns.base import Query
+        >>> from graphns.streams import Stream
+        >>> path = torch.tensor([[0, 1, 1, 2, 2, 3], [1, 0, 2, 1, 3, 2]])
+        >>> graph = Graph.from_edge_index(path, num_nodes=5)
+        >>> query = Query(torch.tensor([0]), torch.tensor([1]), k=2, stream=Stream(0))
+        >>> HopRing(graph, 2, 2)(query).ids, HopRing(graph, 2, 3, mode="exclude")(query).ids
+        (tensor([[2, 2]]), tensor([[4, 4]]))
+
+    References:
+        Ahrabian, Feizi, Salehi, Hamilton, Bose: Structure Aware Negative Sampling in Knowledge Graphs. EMNLP 2020.
+    """
+
+    density: Density = "marginal"
+    ring_indptr: Tensor
+    ring_ids: Tensor
+
+    def __init__(
+        self, graph: Graph, low: int = 2, high: int = 3, *, mode: Literal["only", "exclude"] = "only",
+        precompute: bool = False, exclude: Exclude = "neighbors", infeasible: Infeasible = "mask",
+    ) -> None:
+        super().__init__()
+        check_choice(mode, ("only", "exclude"), "mode")
+        check_choice(exclude, ("neighbors", "self"), "exclude")
+        check_choice(infeasible, ("mask", "raise"), "infeasible")
+        if not 1 <= low <= high:
+            raise ValueError(f"need 1 <= low <= high, got low={low} and high={high}")
+        if graph.bipartite:
+            raise ValueError("distances between the two kinds of nodes of a bipartite graph are odd and mean something "
+                             "else: give a graph of one kind of node")
+        self.graph = graph
+        self.low = low
+        self.high = high
+        self.mode = mode
+        self.exclude = exclude
+        self.infeasible = infeasible
+        nodes = torch.arange(graph.num_src if precompute else 0, device=graph.device)
+        indptr, ids = self._rings(nodes)
+        self.register_buffer("ring_indptr", indptr, persistent=False)
+        self.register_buffer("ring_ids", ids, persistent=False)
+
+    def _rings(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
+        """Sorted rows, one for each of `nodes`: the candidates but for the positive; or, to exclude, all else."""
+        graph = self.graph
+        indptr, ids = hop_rings(graph, nodes, self.low, self.high)
+        line = torch.repeat_interleave(torch.arange(len(nodes), device=ids.device), indptr.diff())
+        ids = ids.long()
+        if self.mode == "only":
+            keep = ids != nodes[line]
+            if self.exclude == "neighbors":
+                keep &= ~in_rows(graph.indptr, graph.indices, nodes[line], ids[:, None])[:, 0]
+            line, ids = line[keep], ids[keep]
+        elif self.exclude == "neighbors":
+            degree = graph.degree[nodes]
+            row = torch.repeat_interleave(torch.arange(len(nodes), device=ids.device), degree)
+            place = torch.arange(len(row), device=ids.device) - (degree.cumsum(0) - degree)[row]
+            line = torch.cat([line, row])
+            ids = torch.cat([ids, graph.indices[graph.indptr[nodes][row] + place].long()])
+        return build_csr(line, ids, len(nodes), graph.num_dst)[:2]
+
+    def _local(self, query: Query) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The rows of the batch's anchors: indptr, ids, row of each query, and further exclusions [B, 2]."""
+        anchor, extra = excluded(self.graph, query, "neighbors")
+        if len(self.ring_indptr) > 1:
+            return self.ring_indptr, self.ring_ids, anchor, extra
+        nodes, rows = anchor.unique(return_inverse=True)
+        indptr, ids = self._rings(nodes)
+        return indptr, ids, rows, extra
+
+    def sample(self, query: Query) -> Negatives:
+        """Draw k negatives per pair."""
+        indptr, ring, rows, extra = self._local(query)
+        row_keys = query.stream.row_keys(query.row)
+        if self.mode == "exclude":
+            ids, counts = complement_uniform(indptr, ring, rows, extra, self.graph.num_dst, row_keys, query.k)
+        else:
+            positive = extra[:, 1:]
+            held = in_rows(indptr, ring, rows, positive)[:, 0]
+            counts = indptr[rows + 1] - indptr[rows] - held.long()
+            place = bounded(words_at(row_keys, query.k), counts[:, None])
+            # exchange: the ring's last node is out of reach, and takes the positive's place
+            own = held[:, None] & (place == count_torch(indptr, ring, rows, positive))
+            place = indptr[rows][:, None] + torch.where(own, counts[:, None], place)
+            some = (counts > 0)[:, None]
+            ids = torch.where(some, ring[place.clamp(max=max(len(ring) - 1, 0))].long(), 0) if len(ring) else place * 0
+        raise_if_short(counts, 1, query, self.infeasible)
+        mask = (counts > 0)[:, None].expand_as(ids)
+        log_prob = -counts.clamp(min=1).double().log().float()
+        return Negatives(ids, torch.where(mask, log_prob[:, None], 0.0), mask)
+
+    def log_prob(self, query: Query, ids: Tensor) -> Tensor:
+        """-log of the number of candidates; -inf at all other ids."""
+        indptr, ring, rows, extra = self._local(query)
+        if self.mode == "exclude":
+            local = Graph(indptr, ring, self.graph.num_dst)
+            allowed, counts = is_candidate(local, rows, extra, ids), num_candidates(local, rows, extra)
+        else:
+            allowed = in_rows(indptr, ring, rows, ids) & (ids != extra[:, 1:])
+            counts = indptr[rows + 1] - indptr[rows] - in_rows(indptr, ring, rows, extra[:, 1:])[:, 0].long()
+        return torch.where(allowed, -counts.clamp(min=1).double().log().float()[:, None], -torch.inf)
