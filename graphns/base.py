@@ -123,8 +123,8 @@ class Negatives(NamedTuple):
 
     Attributes:
         ids: [B|1, k] int64, rows of the candidate table. At a masked slot still a valid row, of no meaning.
-        log_prob: [B|1, k] natural log of the proposal at `ids`; None where the sampler has no density; 0 where masked
-            because there was no candidate.
+        log_prob: [B|1, k] natural log of the proposal at `ids`; [B, k] beside shared ids where it depends on the
+            anchor; None where the sampler has no density; 0 where masked because there was no candidate.
         mask: [B, k] bool, True = use; False at a known positive or an empty slot.
         anchor: [B, k] int64, only where the source is replaced too (two-ended edges).
         vectors: [B|1, k, d], only where negatives are no rows of a table (a queue of embeddings, a trained bank).
@@ -310,5 +310,5 @@ def _check(sampler: Sampler, query: Query, negatives: Negatives) -> None:
     if tuple(negatives.mask.shape) != (query.batch_size, shape[1]):
         raise TypeError(f"{name}.sample gave mask {tuple(negatives.mask.shape)}; "
                         f"the contract is [B, k] = {(query.batch_size, shape[1])}")
-    if negatives.log_prob is not None and negatives.log_prob.shape != negatives.ids.shape:
+    if negatives.log_prob is not None and negatives.log_prob.shape not in (negatives.ids.shape, negatives.mask.shape):
         raise TypeError(f"{name}.sample gave log_prob {tuple(negatives.log_prob.shape)} for ids {shape}")
