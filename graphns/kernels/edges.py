@@ -19,6 +19,7 @@ from graphns.kernels.complement import outside_row
 from graphns.kernels.csr import build_csr
 from graphns.kernels.guide import Guide, build_guide, guided, search_torch
 from graphns.kernels.membership import count_torch, in_rows
+from graphns.kernels.pairs import exchange_pairs
 from graphns.kernels.threads import run
 from graphns.streams import GOLDEN as _GOLDEN
 from graphns.streams import Stream, mix_tensor, to_signed, words_at
@@ -100,7 +101,7 @@ def _upper_rows(indptr: Tensor, indices: Tensor, num_nodes: int, self_loops: boo
 
 def non_edges(
     indptr: Tensor, indices: Tensor, num_src: int, num_dst: int, num: int, stream: Stream, *,
-    self_loops: bool = False, directed: bool = True, space: PairSpace | None = None,
+    self_loops: bool = False, directed: bool = True, space: PairSpace | None = None, edge_filter: Tensor | None = None,
 ) -> tuple[Tensor, int]:
     """Draw `num` distinct pairs that are no edges, every set of them equally likely, in random order.
 
@@ -109,6 +110,7 @@ def non_edges(
         num: how many, at least 0.
         stream: the randomness; the i-th pair depends on the stream and i, and on what earlier pairs took.
         space: what `pair_space` gave, if at hand; then the arguments before `num` are not read.
+        edge_filter: bit table of the rows of a directed space, if at hand; it is for speed alone.
 
     Returns:
         pairs [2, min(num, M)] int64, and M, the number of pairs there are.
@@ -119,7 +121,7 @@ def non_edges(
         space = pair_space(indptr, indices, num_src, num_dst, self_loops=self_loops, directed=directed)
     available = space.num_pairs
     ranks = distinct_values(available, min(num, available), stream, space.indptr.device)
-    return pairs_at(space, ranks), available
+    return exchange_pairs(space, ranks, edge_filter) if space.directed else pairs_at(space, ranks), available
 
 
 def distinct_values(num_values: int, num: int, stream: Stream, device: torch.device | str = "cpu") -> Tensor:
