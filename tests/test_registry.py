@@ -77,8 +77,11 @@ def test_every_row_is_complete(entry: Entry) -> None:
 
 
 @pytest.mark.parametrize("entry", entries("sampler"), ids=lambda e: e.name)
-def test_needs_says_whether_the_model_is_read(entry: Entry) -> None:
-    assert ("model" in entry.needs) == entry.load().needs_model
+def test_needs_says_whether_the_model_is_needed(entry: Entry) -> None:
+    """To draw, or, where a sampler is trained, for the scores in its feedback."""
+    cls = entry.load()
+    trained = cls.observe is not Sampler.observe and hasattr(cls, "loss")
+    assert ("model" in entry.needs) == (cls.needs_model or trained)
 
 
 def test_names_and_aliases_are_used_once() -> None:

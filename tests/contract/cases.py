@@ -16,6 +16,7 @@ from graphns.streams import Stream
 NAMES = [entry.name for entry in entries("sampler") if entry.family != "third party"]
 # documented exceptions, each with its reason
 SHARES_BATCH = {"in-batch", "global-edges"}  # the batch, not the row, is what they draw for
+DRAWS_PAIRS = {"global-edges"}  # the density is that of the pair: it sums to 1 over all sources, not given one
 GIVES_EVERYTHING = {"all"}  # no draw, so no seed and no k
 NUM_NODES = 20
 
