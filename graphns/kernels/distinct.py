@@ -1,8 +1,8 @@
 """Draws without replacement outside a sorted row: Floyd's algorithm per row, then a keyed shuffle.
 
-Floyd gives every set of k ranks with equal probability in k steps, whatever the number of candidates (Bentley and Floyd,
-CACM 1987); the shuffle makes every order of the set equally likely, so that each slot alone is uniform. Ranks become
-ids as in `kernels.complement`.
+Floyd gives every set of k ranks with equal probability in k steps, whatever the number of candidates (Bentley and
+Floyd, CACM 1987); the shuffle makes every order of the set equally likely, so that each slot alone is uniform. Ranks
+become ids as in `kernels.complement`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def complement_distinct(
 
 
 def distinct_ranks(counts: Tensor, row_keys: Tensor, k: int) -> Tensor:
-    """min(k, counts) distinct integers of [0, counts) per row [B, k] int64, every ordered choice equally likely; then 0.
+    """min(k, counts) distinct integers of [0, counts) per row [B, k] int64, any ordered choice equally likely; then 0.
 
     Word j of a row chooses the j-th integer, word k + j shuffles.
     """

@@ -1,9 +1,10 @@
 """Weighted draws outside a sorted row, with no rejection.
 
-With W(j) the weight before id j and X(i) the weight of the row's ids before its i-th, the keys W(n_i) - X(i) never fall.
-A number t below the weight left outside the row passes i = #{i : W(n_i) - X(i) <= t} excluded ids, and belongs to the id
-that holds t + X(i) in W. A further excluded id is skipped likewise: it holds an interval of the numbers outside the row,
-and t jumps over it. Weights are integers, so keys are monotone and searches exact at any size, on every device.
+With W(j) the weight before id j and X(i) the weight of the row's ids before its i-th, the keys W(n_i) - X(i) never
+fall. A number t below the weight left outside the row passes i = #{i : W(n_i) - X(i) <= t} excluded ids, and belongs to
+the id that holds t + X(i) in W. A further excluded id is skipped likewise: it holds an interval of the numbers outside
+the row, and t jumps over it. Weights are integers, so keys are monotone and searches exact at any size, on every
+device.
 """
 
 from __future__ import annotations

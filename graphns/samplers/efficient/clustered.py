@@ -120,10 +120,10 @@ class Clustered(Sampler):
             where = torch.where(inside, where - low[:, None], -1)
             local, counts = complement_sized(self.row_start, self.row_place, rows, where, sizes, row_keys, k)
             return self._members(local + low[:, None], counts), counts, rows, extra
-        loaded = label.unique()
+        loaded = torch.unique(label)
         sizes = self.first[loaded + 1] - self.first[loaded]
         begin = sizes.cumsum(0) - sizes  # where each loaded cluster begins among the loaded candidates
-        nodes, line = anchor.unique(return_inverse=True)
+        nodes, line = torch.unique(anchor, return_inverse=True)
         start, degree = self.row_start[nodes], self.row_start[nodes + 1] - self.row_start[nodes]
         row = torch.repeat_interleave(torch.arange(len(nodes), device=rows.device), degree)
         at = start[row] + torch.arange(len(row), device=rows.device) - (degree.cumsum(0) - degree)[row]
@@ -169,5 +169,7 @@ class Clustered(Sampler):
 
 def _check_labels(labels: Tensor, size: int, what: str) -> Tensor:
     if labels.shape != (size,) or labels.is_floating_point() or int(labels.min()) < 0:
-        raise ValueError(f"need one cluster >= 0 per {what}, integers [{size}], got {labels.dtype} {tuple(labels.shape)}")
+        raise ValueError(
+            f"need one cluster >= 0 per {what}, integers [{size}], got {labels.dtype} {tuple(labels.shape)}"
+        )
     return labels.long()

@@ -18,9 +18,9 @@ class GlobalEdges(Sampler):
     .. math:: q(u, j) = 1 / M, \quad M = |\{(u, j) \notin \mathcal{E}\}|
 
     where :math:`\mathcal{E}` holds the known edges, the pairs (u, u) of one node (same node type) and the batch's own
-    (anchor, positive) pairs. The B k slots of a batch hold B k different pairs, every choice equally likely, so each slot
-    alone is uniform; if M is smaller, M of them, then masked slots. `log_prob` is that of the *pair*: over all pairs it
-    sums to 1, over the ids of one anchor it does not. No rejection, at any density of the graph.
+    (anchor, positive) pairs. The B k slots of a batch hold B k different pairs, every choice equally likely, so each
+    slot alone is uniform; if M is smaller, M of them, then masked slots. `log_prob` is that of the *pair*: over all
+    pairs it sums to 1, over the ids of one anchor it does not. No rejection, at any density of the graph.
 
     The batch shares its draws: slot (b, j) is number b k + j of the stream, whatever the row ids.
 
@@ -82,7 +82,8 @@ class GlobalEdges(Sampler):
         source, target = self.graph.rows(query.anchor), query.positive
         inside = (target >= 0) & (target < self.graph.num_dst)
         ranks = ranks_of(self.space, torch.stack([source, target])[:, inside])
-        return ranks[ranks >= 0].unique()
+        taken: Tensor = torch.unique(ranks[ranks >= 0])
+        return taken
 
     def sample(self, query: Query) -> Negatives:
         """Draw B k distinct pairs."""

@@ -41,7 +41,7 @@ class HopRing(Sampler):
         low: the smallest distance of the ring, at least 1.
         high: the largest.
         mode: ``"only"`` or ``"exclude"``.
-        precompute: find the rings of all nodes once, here. 4 bytes a (node, ring member); False: of each batch's anchors.
+        precompute: find the rings of all nodes once, at 4 bytes a ring member; False: those of each batch's anchors.
         exclude: ``"neighbors"`` or ``"self"``.
         infeasible: ``"mask"`` or ``"raise"``, for anchors without candidates.
 
@@ -117,7 +117,7 @@ class HopRing(Sampler):
         anchor, extra = excluded(self.graph, query, "neighbors")
         if len(self.ring_indptr) > 1:
             return self.ring_indptr, self.ring_ids, anchor, extra
-        nodes, rows = anchor.unique(return_inverse=True)
+        nodes, rows = torch.unique(anchor, return_inverse=True)
         indptr, ids = self._rings(nodes)
         return indptr, ids, rows, extra
 

@@ -26,8 +26,8 @@ class Uniform(Sampler):
     .. math:: q(j \mid u) = 1 / (N - |\mathcal{E}(u)|), \quad j \notin \mathcal{E}(u)
 
     where :math:`\mathcal{E}(u)` holds the anchor, its positive and, with ``exclude="neighbors"``, the anchor's row.
-    Exact, with no rejection: one word of the stream gives one negative. Without replacement the k negatives of a row are
-    distinct, every ordered choice is equally likely, and q is each slot's marginal.
+    Exact, with no rejection: one word of the stream gives one negative. Without replacement the k negatives of a row
+    are distinct, every ordered choice is equally likely, and q is each slot's marginal.
 
     Args:
         graph: known positives; its destinations are the candidates.

@@ -1,0 +1,71 @@
+"""Uniform: its density by counting, with and without replacement."""
+
+import pytest
+import torch
+
+from graphns.base import InfeasibleError, Query
+from graphns.graph.graph import Graph
+from graphns.samplers.static.uniform import Uniform
+from graphns.streams import Stream
+from tests.samplers.distribution import NUM_NODES, check_distribution, check_pairs, hub_graph, hub_query
+
+
+@pytest.mark.parametrize("exclude", ["neighbors", "self"])
+def test_draws_are_uniform_over_the_candidates(exclude):
+    check_distribution(Uniform(hub_graph(), exclude=exclude), hub_query(), NUM_NODES)
+
+
+def test_log_prob_is_the_number_of_candidates():
+    log_prob = Uniform(hub_graph()).log_prob(hub_query(), torch.arange(NUM_NODES)[None])
+    # by hand: 0 knows all others; 1 has 2 alone; 2 loses itself and its positive 5; 3 loses 0 and itself
+    assert torch.isfinite(log_prob[:4]).sum(1).tolist() == [0, 1, 12, 12]
+    assert log_prob[3, 5].exp().item() == pytest.approx(1 / 12)
+
+
+def test_bipartite_candidates_may_share_the_anchors_number():
+    graph = Graph.from_edge_index(torch.tensor([[0, 0], [1, 2]]), num_nodes=(2, 5))
+    sampler = Uniform(graph)
+    query = Query(torch.tensor([0, 1]), torch.tensor([1, 4]), k=1, stream=Stream(0))
+    assert torch.isfinite(sampler.log_prob(query, torch.arange(5)[None])).tolist() == [
+        [True, False, False, True, True], [True, True, True, True, False]]
+    check_distribution(sampler, query, 5)
+
+
+@pytest.mark.parametrize(("anchor", "positive", "k"), [(5, 1, 3), (4, 0, 4), (2, 2, 3), (5, 0, 16), (2, 3, 12)])
+def test_pairs_without_replacement_are_uniform(anchor, positive, k):
+    # rows of 5, 9, 13, 4 and 12 candidates; the last two are taken whole
+    check_pairs(Uniform(hub_graph(), replace=False), anchor, positive, k, NUM_NODES,
+                repeats=20_000 if k < 12 else 8_000)
+
+
+def test_slots_without_replacement_have_the_marginal_density():
+    sampler = Uniform(hub_graph(), replace=False)
+    query = hub_query(k=NUM_NODES)
+    drawn = sampler(query)
+    every = torch.arange(NUM_NODES)[None]
+    allowed = torch.isfinite(sampler.log_prob(query, every))
+    assert drawn.mask.sum(1).tolist() == allowed.sum(1).tolist()
+    for b in range(query.batch_size):
+        assert sorted(drawn.ids[b][drawn.mask[b]].tolist()) == allowed[b].nonzero().flatten().tolist()
+    again = sampler.log_prob(query, drawn.ids)
+    assert torch.equal(drawn.log_prob[drawn.mask], again[drawn.mask])
+    assert bool((drawn.log_prob[~drawn.mask] == 0).all())
+
+
+def test_infeasible_rows_raise_when_asked():
+    graph = hub_graph()
+    full = Query(torch.tensor([3, 0]), torch.tensor([0, 1]), k=3, stream=Stream(0))
+    assert Uniform(graph)(full).mask.tolist() == [[True] * 3, [False] * 3]
+    with pytest.raises(InfeasibleError, match="anchor 0 has 0 candidates, 1 are needed; lower k"):
+        Uniform(graph, infeasible="raise")(full)
+    short = Query(torch.tensor([1]), torch.tensor([0]), k=2, stream=Stream(0))
+    assert Uniform(graph, infeasible="raise")(short).mask.all()
+    with pytest.raises(InfeasibleError, match="anchor 1 has 1 candidates, 2 are needed"):
+        Uniform(graph, infeasible="raise", replace=False)(short)
+
+
+def test_wrong_options_are_refused():
+    with pytest.raises(ValueError, match="exclude must be one of 'neighbors', 'self', got 'row'"):
+        Uniform(hub_graph(), exclude="row")
+    with pytest.raises(ValueError, match="infeasible must be one of 'mask', 'raise', got 'skip'"):
+        Uniform(hub_graph(), infeasible="skip")
