@@ -1,0 +1,107 @@
+"""Neighbourhoods of a mini-batch: some neighbours of the seeds, some of theirs, and so on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from graphns.graph.graph import Graph
+from graphns.kernels.neighbors import neighbor_positions, relabel
+from graphns.streams import Stream
+
+
+class Neighborhood(NamedTuple):
+    """A sampled subgraph, laid out as PyG's `SamplerOutput`.
+
+    Attributes:
+        node: [n] int64, the distinct nodes: the seeds first, each hop's new ones after.
+        row: [e] int64, the place in `node` of each edge's neighbour, where a message starts.
+        col: [e] int64, the place in `node` of the node whose neighbour was sampled, where it ends.
+        edge: [e] int64, the edge's position in `graph.indices`.
+        num_sampled_nodes: new nodes of each hop; the first is the number of distinct seeds.
+        num_sampled_edges: edges of each hop.
+    """
+
+    node: Tensor
+    row: Tensor
+    col: Tensor
+    edge: Tensor
+    num_sampled_nodes: list[int]
+    num_sampled_edges: list[int]
+
+
+def sample_neighbors(
+    graph: Graph, seeds: Tensor, fanouts: Sequence[int], stream: Stream, *, replace: bool = False,
+    weighted: bool = False,
+) -> Neighborhood:
+    """Sample neighbours of the seeds, hop by hop; a node's neighbours are drawn once, in the hop after it appears.
+
+    A row of the graph holds what its node is sampled from: for messages along edges u -> v pass `graph.transposed`.
+    Random is which neighbours are drawn, keyed by stream, hop and node id: no draw depends on the rest of the batch.
+
+    Args:
+        graph: homogeneous.
+        seeds: [B] integer ids; repeated ones count once.
+        fanouts: neighbours per node in each hop; -1 takes them all.
+        stream: the source of randomness.
+        replace: whether a neighbour may be drawn twice.
+        weighted: in proportion to `graph.weight`; neighbours of weight 0 are never drawn.
+
+    Raises:
+        ValueError: a fanout is neither positive nor -1, the graph is bipartite, or it has no weights.
+
+    Example:
+        >>> graph = Graph.from_edge_index(torch.tensor([[0, 0, 1, 2], [1, 2, 2, 0]]))
+        >>> found = sample_neighbors(graph, torch.tensor([1]), [1, -1], Stream(0))
+        >>> found.node.tolist(), found.row.tolist(), found.col.tolist()
+        ([1, 2, 0], [1, 2], [0, 1])
+    """
+    if graph.bipartite:
+        raise ValueError("neighbourhoods need one kind of node; take joined(graph) of graphns.graph.build, where "
+                         "candidate j is node num_src + j")
+    if weighted and graph.weight is None:
+        raise ValueError("weighted=True needs a graph with weights: Graph.from_edge_index(..., weight=...)")
+    for fanout in fanouts:
+        if fanout < 1 and fanout != -1:
+            raise ValueError(f"a fanout must be at least 1, or -1 for all neighbours, got {fanout}")
+    node, _ = relabel(graph.rows(seeds.long()).contiguous())
+    rows, cols, edges = [], [], []
+    num_nodes, num_edges = [len(node)], []
+    done = 0
+    for hop, fanout in enumerate(fanouts):
+        frontier = node[done:]
+        edge, owner = _hop(graph, frontier, fanout, stream.child(hop), replace, weighted)
+        found = graph.indices[edge].long()
+        before = len(node)
+        node, place = relabel(torch.cat([node, found]))
+        rows.append(place[before:])
+        cols.append(owner + done)
+        edges.append(edge)
+        done = before
+        num_nodes.append(len(node) - before)
+        num_edges.append(len(edge))
+    empty = node.new_empty(0)
+    return Neighborhood(node, torch.cat([empty, *rows]), torch.cat([empty, *cols]), torch.cat([empty, *edges]),
+                        num_nodes, num_edges)
+
+
+def _hop(
+    graph: Graph, nodes: Tensor, fanout: int, stream: Stream, replace: bool, weighted: bool
+) -> tuple[Tensor, Tensor]:
+    """Positions [e] of the sampled edges, and which of `nodes` each belongs to [e]."""
+    if fanout == -1:
+        degree = graph.indptr[nodes + 1] - graph.indptr[nodes]
+        owner = torch.repeat_interleave(torch.arange(len(nodes), device=nodes.device), degree)
+        within = torch.arange(len(owner), device=nodes.device) - (degree.cumsum(0) - degree)[owner]
+        edge = graph.indptr[nodes][owner] + within
+        if weighted and graph.weight is not None:
+            kept = graph.weight[edge] > 0
+            edge, owner = edge[kept], owner[kept]
+        return edge, owner
+    cumulative = graph.cumulative_weight if weighted else None
+    positions = neighbor_positions(graph.indptr, nodes, stream.row_keys(nodes), fanout, replace, cumulative)
+    kept = positions >= 0
+    return positions[kept], kept.nonzero()[:, 0]
