@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,33 +145,33 @@ def _what_is_wrong(path: Path, delimiter: str | None, header: int) -> str:
     return ""
 
 
-def _numpy(path: Path) -> Any:
+_BROKEN = (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile, zlib.error)
+
+
+def _numpy(path: Path) -> tuple[Any, list[str] | None]:
+    """The array of a file and None; or of an archive its edge_index, if it has one, and the names that it holds."""
     try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise ValueError(_refusal(error, "NumPy")) from error
-
-
-def _refusal(error: Exception, what: str) -> str:
-    if "allow_pickle" in str(error):
-        return "holds Python objects (a pickle), which could run code and are not loaded; save plain arrays instead"
-    return f"is not a {what} file, or is cut off"
+        # our own handle: NumPy leaves its open when an archive is broken
+        with path.open("rb") as file:
+            found = np.load(file, allow_pickle=False)
+            if isinstance(found, np.ndarray):
+                return found, None
+            return found.get("edge_index"), found.files
+    except _BROKEN as error:
+        if "allow_pickle" in str(error):
+            raise ValueError("holds Python objects (a pickle), which could run code and are not loaded; save plain "
+                             "arrays instead") from error
+        raise ValueError("is not a NumPy file, or is cut off") from error
 
 
 def _npz(path: Path) -> Found:
-    archive = _numpy(path)
-    if isinstance(archive, np.ndarray):
-        return _as_tensor(archive), None, None
-    with archive:
-        try:
-            if "edge_index" in archive:
-                return _as_tensor(archive["edge_index"]), None, None
-            if "format" in archive:
-                return _sparse(path)
-            held = ", ".join(archive.files) or "nothing"
-        except (ValueError, EOFError, OSError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
-            raise ValueError(_refusal(error, "NumPy")) from error
-    raise ValueError(f"holds {held}; an array 'edge_index' or a scipy sparse matrix is needed")
+    array, names = _numpy(path)
+    if array is not None:
+        return _as_tensor(array), None, None
+    if names is not None and "format" in names:
+        return _sparse(path)
+    raise ValueError(f"holds {', '.join(names or []) or 'nothing'}; an array 'edge_index' or a scipy sparse matrix is "
+                     "needed")
 
 
 def _sparse(path: Path) -> Found:
@@ -178,7 +179,7 @@ def _sparse(path: Path) -> Found:
 
     try:
         matrix = scipy.sparse.load_npz(path).tocoo()
-    except (KeyError, TypeError, IndexError) as error:
+    except (*_BROKEN, TypeError, IndexError) as error:
         raise ValueError("is not a whole scipy sparse matrix") from error
     kept = matrix.data != 0
     edge_index = np.stack([matrix.row[kept], matrix.col[kept]]).astype(np.int64)
@@ -193,17 +194,18 @@ def _as_tensor(array: Any) -> Tensor:
 
 
 def _npy(path: Path) -> Found:
-    array = _numpy(path)
-    if not isinstance(array, np.ndarray):
-        array.close()
+    array, names = _numpy(path)
+    if names is not None:
         raise ValueError("is an npz archive under the name of an npy file; rename it")
     return _as_tensor(array), None, None
 
 
 def _torch(path: Path) -> Found:
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, RuntimeError, ValueError, KeyError, AttributeError, ImportError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on odd pickles torch warns before it refuses
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, OSError, RuntimeError, ValueError, LookupError, TypeError) as error:
         raise ValueError("is not a saved tensor; other objects could run code and are not loaded: save "
                          "data.edge_index alone with torch.save") from error
     if isinstance(loaded, dict) and "edge_index" in loaded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -68,7 +69,7 @@ class GCN(nn.Module):
         if activation not in ACTIVATIONS:
             raise ValueError(f"no activation is called {activation!r}; there are: {', '.join(ACTIVATIONS)}")
         widths = [num_features, *[2 * size] * (num_layers - 1), size]
-        self.weights = nn.ParameterList(torch.empty(n, m) for n, m in zip(widths, widths[1:], strict=False))
+        self.weights = nn.ParameterList(torch.empty(n, m) for n, m in pairwise(widths))
         self.biases = nn.ParameterList(torch.zeros(m) for m in widths[1:])
         self.activation = ACTIVATIONS[activation]()
         for weight in self.weights:

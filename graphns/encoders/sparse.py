@@ -61,7 +61,7 @@ class Sparse(TensorData):
 
     def __matmul__(self, dense: Tensor) -> Tensor:
         """The product [n, d] with a dense matrix [m, d], differentiable in the dense one."""
-        product: Tensor = _Product.apply(dense, self.matrix, self.transposed)
+        product: Tensor = _Product.apply(dense, self.matrix, self.transposed)  # type: ignore[no-untyped-call]
         return product
 
 
@@ -73,7 +73,7 @@ class _Product(torch.autograd.Function):
         return matrix @ dense.to(matrix.dtype)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         return ctx.transposed @ grad.to(ctx.transposed.dtype), None, None
 
 

@@ -80,8 +80,8 @@ def fit_probe(embeddings: Tensor, data: Labelled, protocol: Protocols = "public"
         raise ValueError("embeddings hold NaN or infinity: the training diverged; lower its learning rate")
     train, validation, test = split(data, protocol, seed)
     x = torch.nn.functional.normalize(embeddings.detach().cpu().double(), dim=1)
-    if len(y[train].unique()) < 2:
-        raise ValueError(f"a probe needs two classes among the train nodes, got {y[train].unique().tolist()}")
+    if bool((y[train] == y[train][0]).all()):
+        raise ValueError(f"a probe needs two classes among the train nodes, and all are of class {int(y[train][0])}")
     if x.shape[1] > len(train):
         # an L2-regularised optimum lies in the span of the train rows: the same classifier in fewer dimensions
         x = x @ torch.linalg.svd(x[train], full_matrices=False)[2].T

@@ -1,0 +1,109 @@
+"""Checkpoints of a training run: written whole or not at all, and resumed only by the run that wrote them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from graphns.data.node import NodeData
+
+NAME = "checkpoint.pt"
+_FORMAT = 1
+
+
+@dataclass
+class Log:
+    """What a run has measured so far, one entry an epoch."""
+
+    losses: list[float] = field(default_factory=list)
+    epoch_seconds: list[float] = field(default_factory=list)
+    sample_seconds: list[float] = field(default_factory=list)
+    num_drawn: int = 0
+
+    def add(self, loss: float, epoch_seconds: float, sample_seconds: float, num_drawn: int) -> None:
+        """Note one epoch."""
+        self.losses.append(loss)
+        self.epoch_seconds.append(epoch_seconds)
+        self.sample_seconds.append(sample_seconds)
+        self.num_drawn += num_drawn
+
+
+class Checkpoint:
+    """The one checkpoint of a run in a folder.
+
+    Args:
+        folder: None keeps nothing.
+        parts: modules and optimisers by name, whose states are the run's.
+        identity: what makes it this run; plain values. The key "epochs" of its "config" may grow.
+    """
+
+    def __init__(self, folder: str | Path | None, parts: dict[str, Any], identity: dict[str, Any]) -> None:
+        self.path = None if folder is None else Path(folder) / NAME
+        self.parts = parts
+        self.identity = identity
+
+    def save(self, log: Log) -> None:
+        """Write the state beside the old one and put it in its place in one rename."""
+        if self.path is None:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        state = {name: part.state_dict() for name, part in self.parts.items()}
+        fresh = self.path.with_name(f".{NAME}.{os.getpid()}")
+        torch.save({"format": _FORMAT, "identity": self.identity, "log": asdict(log), "state": state}, fresh)
+        os.replace(fresh, self.path)
+
+    def resume(self) -> Log:
+        """Load the state, if there is one, into the parts.
+
+        Raises:
+            ValueError: the folder holds the checkpoint of another run, or a file that is none.
+        """
+        if self.path is None or not self.path.exists():
+            return Log()
+        saved = read(self.path)
+        for key, value in self.identity.items():
+            other = saved["identity"].get(key)
+            if isinstance(value, dict) and isinstance(other, dict):
+                for name in sorted(set(value) | set(other)):
+                    if name != "epochs" and value.get(name) != other.get(name):
+                        self._refuse(f"{key} {name}={other.get(name)!r}, not {value.get(name)!r}")
+            elif other != value:
+                self._refuse(f"{key}={other!r}, not {value!r}")
+        log = Log(**saved["log"])
+        epochs = self.identity.get("config", {}).get("epochs", len(log.losses))
+        if len(log.losses) > epochs:
+            self._refuse(f"{len(log.losses)} epochs done, more than epochs={epochs}")
+        for name, part in self.parts.items():
+            part.load_state_dict(saved["state"][name])
+        return log
+
+    def _refuse(self, difference: str) -> None:
+        raise ValueError(f"{self.path} is the checkpoint of another run ({difference}): choose another folder, or "
+                         "delete the file")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The content of a checkpoint file, read without executing it.
+
+    Raises:
+        ValueError: it is no checkpoint, or one of a newer format.
+    """
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ValueError(f"{path} is no checkpoint that can be read ({type(error).__name__}): delete it") from error
+    if not isinstance(saved, dict) or saved.get("format") != _FORMAT:
+        raise ValueError(f"{path} is no checkpoint of format {_FORMAT}: delete it, or use the graphns that wrote it")
+    return saved
+
+
+def fingerprint(data: NodeData) -> dict[str, Any]:
+    """Plain numbers that tell one data set from another."""
+    edges, x = data.edge_index.cpu(), data.x
+    mixed = int((edges[0] * 31 + edges[1] * 17 + (edges[0] ^ edges[1])).sum())
+    return {"num_nodes": data.num_nodes, "num_features": data.num_features, "num_edges": edges.shape[1],
+            "edges": mixed, "features": round(float(x.double().sum()), 3)}
