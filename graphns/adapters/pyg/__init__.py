@@ -1,0 +1,42 @@
+"""PyG's negative sampling, exact and fast: the same names, arguments and results as in `torch_geometric.utils`.
+
+Replace the import, and nothing else changes::
+
+    from graphns.pyg import negative_sampling     # was: from torch_geometric.utils import negative_sampling
+
+What differs from PyG 2.8, each time because PyG's answer is wrong, slow or missing:
+
+- exactly min(num_neg_samples, number of non-edges) pairs, distinct, at any density; PyG tries three times;
+- a copied edge counts once as an edge, so no non-edge is missed; the default count is still one per column;
+- ``force_undirected`` excludes an edge given in either direction;
+- zero samples give an empty int64 [2, 0];
+- edges and batch vectors need not be sorted by graph;
+- `structured_negative_sampling` raises `InfeasibleError` where PyG never returns, and takes (num_src, num_dst);
+- any number of nodes; ids out of range are refused;
+- randomness comes from `generator`, or one key from torch's default generator: `torch.manual_seed` governs every
+  function here. In PyG it governs one of them, Python's `random` the other;
+- a `Graph` in place of `edge_index` skips building the index, which is most of a call.
+
+Int32 input gives int64 results, and results lie on the input's device, as in PyG. Nothing here imports PyG, except
+`install` and `patched`, which put these functions in the place of PyG's own.
+"""
+
+from __future__ import annotations
+
+from graphns.adapters.pyg.batched import batched_negative_sampling
+from graphns.adapters.pyg.functions import (
+    negative_sampling,
+    structured_negative_sampling,
+    structured_negative_sampling_feasible,
+)
+from graphns.adapters.pyg.patch import install, patched, uninstall
+
+__all__ = [
+    "batched_negative_sampling",
+    "install",
+    "negative_sampling",
+    "patched",
+    "structured_negative_sampling",
+    "structured_negative_sampling_feasible",
+    "uninstall",
+]
