@@ -55,7 +55,7 @@ def gather_dot(queries: Tensor, table: Tensor, ids: Tensor) -> Tensor:
         raise ValueError(f"ids must be [B|1, k] with B={queries.shape[0]}, got {tuple(ids.shape)}")
     if ids.dtype != torch.int64:
         raise ValueError(f"ids must be int64, got {ids.dtype}; convert them with .long()")
-    if ids.shape[0] == 1:
+    if ids.shape[0] == 1 != queries.shape[0]:  # a batch of one takes the loop: its rounding is that of any batch
         return queries @ table.index_select(0, ids[0]).T
     return _dot(queries, table, ids)
 
