@@ -23,6 +23,7 @@ _OURS: Functions = {
     "structured_negative_sampling_feasible": structured_negative_sampling_feasible,
 }
 _theirs: Functions = {}
+_packages: set[str] = set()
 
 
 def install(*packages: str) -> None:
@@ -41,13 +42,16 @@ def install(*packages: str) -> None:
 
     if not _theirs:
         _theirs.update({name: getattr(utils, name) for name in _OURS})
-    _exchange(_theirs, _OURS, packages)
+    _packages.update(packages, ("torch_geometric",))
+    _exchange(_theirs, _OURS, _packages)
 
 
-def uninstall(*packages: str) -> None:
-    """Put PyG's own functions back, wherever `install` has been."""
-    _exchange(_OURS, _theirs, packages)
-    _theirs.clear()
+def uninstall() -> None:
+    """Put PyG's own functions back, wherever `install` has been; nothing happens where it has not."""
+    if _theirs:
+        _exchange(_OURS, _theirs, _packages)
+        _theirs.clear()
+        _packages.clear()
 
 
 @contextmanager
@@ -63,19 +67,22 @@ def patched(*packages: str) -> Iterator[None]:
         ...     torch_geometric.utils.negative_sampling.__module__
         'graphns.adapters.pyg.functions'
     """
-    nested = bool(_theirs)
+    before = set(_packages)
     install(*packages)
     try:
         yield
     finally:
-        if not nested:
-            uninstall(*packages)
+        if before:  # installed already, outside this block
+            _exchange(_OURS, _theirs, _packages - before)
+            _packages.intersection_update(before)
+        else:
+            uninstall()
 
 
-def _exchange(old: Functions, new: Functions, packages: tuple[str, ...]) -> None:
+def _exchange(old: Functions, new: Functions, packages: set[str]) -> None:
     by_identity = {id(function): new[name] for name, function in old.items()}
     for name, module in list(sys.modules.items()):
-        if module is None or name.split(".")[0] not in ("torch_geometric", *packages):
+        if module is None or name.split(".")[0] not in packages:
             continue
         for key, value in list(vars(module).items()):
             if id(value) in by_identity:
