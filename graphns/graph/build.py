@@ -93,7 +93,7 @@ def from_data(data: Any, edge_type: tuple[str, str, str] | None = None, weight: 
         if edge_type is not None:
             raise ValueError(f"edge_type={edge_type} is for HeteroData, got {type(data).__name__}")
         store, size = data, data.num_nodes
-    edge_index = store["edge_index"] if "edge_index" in store else None
+    edge_index = getattr(store, "edge_index", None)
     if edge_index is None:
         raise ValueError(f"{type(data).__name__} has no edge_index; keep it when you transform to adj_t")
     values = store[weight] if weight is not None and weight in store else None
@@ -250,7 +250,7 @@ def _only_type(types: Any, wanted: Any, owner: str) -> tuple[str, str, str]:
 
 def _from_sparse_tensor(matrix: Tensor) -> Graph:
     """A graph from a torch sparse matrix, read as `from_scipy` reads SciPy's."""
-    entries = matrix.to_sparse_coo().coalesce()
+    entries = matrix.to_sparse_coo().coalesce()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     ends, values = entries.indices(), entries.values()
     kept = values != 0
     rows, columns = matrix.shape

@@ -98,7 +98,7 @@ class EdgeSet(Graph):
         return torch.stack([anchor[:, 0], positive])
 
     @property
-    def transposed(self) -> Graph:  # type: ignore[override]  # a cached attribute there, refused here
+    def transposed(self) -> Graph:
         """An edge set has no reverse: its anchors are no candidates.
 
         Raises:

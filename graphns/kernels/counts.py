@@ -1,7 +1,8 @@
 """Which nodes random walks visit most: walks and counting in one loop, with no walk stored.
 
-A start's walks share one row of the stream: walk w begins at slot 2 * length * w. The compiled loop moves up to 64 walks
-in lockstep, of one start or of several, and counts into a small hash table per start that stays in the nearest cache.
+A start's walks share one row of the stream: walk w begins at slot 2 * length * w. The compiled loop moves up to 64
+walks in lockstep, of one start or of several, and counts into a small hash table per start that stays in the nearest
+cache.
 """
 
 from __future__ import annotations

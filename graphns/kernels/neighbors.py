@@ -72,7 +72,7 @@ def neighbor_positions_torch(
 
 
 def _weighted_without_torch(words: Tensor, first: Tensor, stop: Tensor, cumulative: Tensor) -> Tensor:
-    size, fanout = words.shape
+    fanout = words.shape[1]
     total = row_totals(cumulative, first, stop)
     positions = torch.full_like(words, -1)
     # what was drawn so far, in rising order: where its weights begin, and how much they are

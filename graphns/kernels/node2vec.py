@@ -181,10 +181,9 @@ def _second_order_position(indptr, indices, cumulative, node, before, word, back
             return home
         at = drawn // most
         at = first + at if cumulative.shape[0] == 0 else find_above(cumulative, first, stop, at)
-        if drawn % most < min(common, other):
-            # below every factor but perhaps that of the way back
-            if back >= min(common, other) or indices[at] != before:
-                return at
+        # below every factor, but perhaps that of the way back: no need to know which it is
+        if drawn % most < min(common, other) and (back >= min(common, other) or indices[at] != before):
+            return at
         if drawn % most < _factor(indices, low, high, before, indices[at], min(back, most), common, other):
             return at
     whole = 0
