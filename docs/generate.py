@@ -1,0 +1,108 @@
+"""Write the parts of the docs that follow from the code: the table of samplers, and the reference of public names.
+
+    python docs/generate.py
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import torch
+
+import graphns
+from graphns.base import Sampler
+from graphns.graph.graph import Graph
+from graphns.registry import Entry, entries
+
+DOCS = Path(__file__).parent
+HEAD = "<!-- written by docs/generate.py: edit the registry or the docstrings instead -->\n\n"
+FAMILIES = {
+    "static": "the proposal is fixed by the data",
+    "dynamic": "reads the model's scores, or the graph around the anchor",
+    "adversarial": "has parameters, and learns",
+    "efficient": "reuses what is at hand",
+    "compose": "samplers around samplers",
+}
+
+
+def built_in(kind: str) -> list[Entry]:
+    """The rows of a kind that come with graphns."""
+    return [entry for entry in entries(kind) if entry.family != "third party"]  # type: ignore[arg-type]
+
+
+def samplers() -> str:
+    """The table of samplers, family by family."""
+    ring = torch.arange(8)
+    graph = Graph.from_edge_index(torch.stack([ring, (ring + 1) % 8]), num_nodes=8)
+    lines = [HEAD, "# Samplers\n"]
+    for family, idea in FAMILIES.items():
+        lines += [f"\n## {family.capitalize()}: {idea}\n",
+                  "| name | class | draws | also called | reads the model | keeps state | density | paper |",
+                  "|---|---|---|---|---|---|---|---|"]
+        for entry in built_in("sampler"):
+            if entry.family != family:
+                continue
+            made: Sampler = entry.load().from_graph(graph)
+            lines.append("| " + " | ".join([
+                f"[{entry.name}](samplers/{entry.name}.md)", f"`{type(made).__name__}`", entry.summary,
+                ", ".join(entry.aliases), "yes" if made.model_aware else "no", "yes" if made.stateful else "no",
+                made.density, entry.paper,
+            ]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def first_line(thing: object) -> str:
+    """The first sentence of a docstring."""
+    return (inspect.getdoc(thing) or "").partition("\n\n")[0].replace("\n", " ").replace("|", "\\|")
+
+
+def arguments(thing: object) -> str:
+    """The names of what a call takes, options with their defaults."""
+    shown = []
+    for name, parameter in inspect.signature(thing).parameters.items():  # type: ignore[arg-type]
+        star = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+        default = "" if parameter.default is inspect.Parameter.empty else f"={parameter.default!r}"
+        shown.append(f"{star}{name}{default}")
+    return ", ".join(shown)
+
+
+def reference() -> str:
+    """Every public name with its arguments and its first line."""
+    lines = [HEAD, "# Reference\n\nThe docstring of each has the formula, shapes, what is random and an example: "
+             "`help(graphns.Uniform)`.\n", "\n## `graphns`\n", "| name | what it is |", "|---|---|"]
+    for name in sorted(graphns.__all__):
+        thing = getattr(graphns, name)
+        if inspect.isclass(thing):
+            # a NamedTuple's and a Protocol's own signatures say nothing that the fields do not
+            call = "" if name in ("Negatives", "Model", "Sampler") else f"({arguments(thing)})"
+            lines.append(f"| `{name}{call}` | {first_line(thing)} |")
+    for kind in ("objective", "mixer", "batcher"):
+        rows = built_in(kind)
+        if rows:
+            lines += [f"\n## {kind.capitalize()}s\n", "| name | function | what it is | paper |", "|---|---|---|---|"]
+            for entry in rows:
+                thing = entry.load()
+                place = entry.target.replace(":", ".")
+                lines.append(f"| {entry.name} | `{place}({arguments(thing)})` | {first_line(thing)} | {entry.paper} |")
+    from graphns import pyg
+
+    lines += ["\n## `graphns.pyg`\n", "| name | what it is |", "|---|---|"]
+    for name in sorted(pyg.__all__):
+        thing = getattr(pyg, name)
+        if inspect.isfunction(thing):
+            lines.append(f"| `{name}({arguments(thing)})` | {first_line(thing)} |")
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"samplers.md": samplers, "reference.md": reference}
+
+
+def main() -> None:
+    """Write the pages."""
+    for name, write in PAGES.items():
+        (DOCS / name).write_text(write())
+
+
+if __name__ == "__main__":
+    main()
