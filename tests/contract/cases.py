@@ -17,6 +17,7 @@ NAMES = [entry.name for entry in entries("sampler") if entry.family != "third pa
 # documented exceptions, each with its reason
 SHARES_BATCH = {"in-batch", "global-edges"}  # the batch, not the row, is what they draw for
 DRAWS_PAIRS = {"global-edges"}  # the density is that of the pair: it sums to 1 over all sources, not given one
+UNFILTERED = {"in-batch"}  # the density is that of a slot before the mask, as the logQ correction wants it
 GIVES_EVERYTHING = {"all"}  # no draw, so no seed and no k
 NUM_NODES = 20
 
