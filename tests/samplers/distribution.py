@@ -23,7 +23,7 @@ NUM_NODES = 14
 
 
 def hub_graph() -> Graph:
-    """Rows of 0, 1, N-2 and N-1 neighbours, one with a self-loop, and in-degrees from 0 to N."""
+    """Rows of 0, 1, N-2 and N-1 neighbours, one with a self-loop, and in-degrees from 1 to N-1."""
     n = NUM_NODES
     rows = {0: [i for i in range(n) if i != 0], 1: [i for i in range(n) if i not in (1, 2)], 2: [], 3: [0],
             4: [0, 1, 4, 13], 5: [1, 5, 6, 7, 8, 9, 10, 11], 6: [0, 12, 13]}

@@ -41,17 +41,26 @@ def test_isolated_candidates_need_smoothing():
         Degree(graph, infeasible="raise")(query)
 
 
+def test_negative_powers_need_smoothing():
+    graph = Graph.from_edge_index(torch.tensor([[0, 1], [1, 0]]), num_nodes=4)
+    with pytest.raises(ValueError, match=r"power=-1\.0 gives candidates of low degree no finite weight"):
+        Degree(graph, power=-1.0)
+    log_prob = Degree(graph, power=-1.0, smoothing=1.0).log_prob(
+        Query(torch.tensor([2]), torch.tensor([0]), k=1, stream=Stream(0)), torch.arange(4)[None])
+    assert log_prob.exp().tolist()[0] == pytest.approx([0, 1 / 3, 0, 2 / 3])
+
+
 def test_bipartite_in_degrees():
     graph = Graph.from_edge_index(torch.tensor([[0, 0, 1, 1, 1], [1, 2, 2, 3, 0]]), num_nodes=(3, 5))
     query = Query(torch.arange(3), torch.tensor([1, 2, 2]), k=1, stream=Stream(0))
     sampler = Degree(graph, power=1.0)
-    assert sampler.log_prob(query, torch.arange(5)[None]).exp()[2].tolist() == pytest.approx([1 / 3, 1 / 3, 0, 1 / 3, 0])
+    shares = sampler.log_prob(query, torch.arange(5)[None]).exp()[2]
+    assert shares.tolist() == pytest.approx([1 / 3, 1 / 3, 0, 1 / 3, 0])
     check_distribution(sampler, query, 5)
 
 
 @pytest.mark.parametrize(("options", "message"), [
     ({"smoothing": -1.0}, "smoothing must be at least 0, got -1.0"),
-    ({"power": -1.0}, "power=-1.0 gives candidates of low degree no finite weight; pass smoothing > 0"),
     ({"weights": torch.ones(3)}, r"need one weight per candidate \[14\], got \(3,\)"),
     ({"weights": torch.full((14,), float("nan"))}, "weight nan of candidate 0 is not a finite number"),
     ({"exclude": "all"}, "exclude must be one of"), ({"infeasible": "x"}, "infeasible must be one of"),

@@ -29,7 +29,7 @@ def test_pairs_are_uniform_and_their_log_prob_sums_to_one(options):
     known |= torch.eye(NUM_NODES, dtype=torch.bool)
     known[query.anchor, query.positive] = True
     if not options.get("directed", True):
-        known |= known.T
+        known = known | known.T
     assert torch.equal(allowed, ~known)
     support = allowed if options.get("directed", True) else allowed.triu()
     for seed in SEEDS:
@@ -42,7 +42,7 @@ def test_pairs_are_uniform_and_their_log_prob_sums_to_one(options):
             counts += torch.bincount(flat.flatten(), minlength=NUM_NODES**2).view(NUM_NODES, NUM_NODES)
         assert int(counts[~support].sum()) == 0
         n = int(support.sum())
-        # without replacement counts vary less than multinomial ones: the test can only be too kind, so both tails count
+        # pairs of a batch differ, so these counts vary a little less than the test allows; below, slots one by one
         p_value = chi_square(counts[support], torch.full((n,), 1 / n))
         assert p_value > ALPHA / len(SEEDS), f"seed {seed}: p = {p_value}"
 
@@ -54,7 +54,7 @@ def test_first_slot_alone_is_uniform():
     n = int(allowed.sum())
     for seed in SEEDS:
         first, last = [], []
-        for step in range(3000):
+        for step in range(1500):
             drawn = sampler(Query(query.anchor, query.positive, k=2, stream=Stream(seed, step)))
             flat = (drawn.anchor * NUM_NODES + drawn.ids).flatten()
             first.append(int(flat[0]))

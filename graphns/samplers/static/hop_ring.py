@@ -32,12 +32,13 @@ class HopRing(Sampler):
               \mathcal{C}(u) = \{j : low \le dist(u, j) \le high\} \setminus \mathcal{E}(u)
 
     or, with ``mode="exclude"``, the nodes outside that range, unreachable ones among them. :math:`\mathcal{E}(u)` holds
-    the anchor, its positive and, with ``exclude="neighbors"``, the anchor's row. Distances follow the edges' direction.
+    the anchor, its positive and, with ``exclude="neighbors"``, the anchor's row. Distances follow the edges' direction;
+    in a bipartite graph they take edges both ways, and are odd.
     Exact: the ring of an anchor is found by a search from it, then one word gives one negative. An anchor whose ring
     holds no candidate gets masked slots.
 
     Args:
-        graph: known positives and the distances; one kind of node.
+        graph: known positives and the distances.
         low: the smallest distance of the ring, at least 1.
         high: the largest.
         mode: ``"only"`` or ``"exclude"``.
@@ -49,7 +50,7 @@ class HopRing(Sampler):
         On call, ids, log_prob and mask, all [B, k].
 
     Raises:
-        ValueError: the distances are no range, or the graph is bipartite.
+        ValueError: the distances are no range.
         InfeasibleError: a row has no candidate, and ``infeasible="raise"``.
 
     Example:
@@ -79,9 +80,6 @@ class HopRing(Sampler):
         check_choice(infeasible, ("mask", "raise"), "infeasible")
         if not 1 <= low <= high:
             raise ValueError(f"need 1 <= low <= high, got low={low} and high={high}")
-        if graph.bipartite:
-            raise ValueError("distances between the two kinds of nodes of a bipartite graph are odd and mean something "
-                             "else: give a graph of one kind of node")
         self.graph = graph
         self.low = low
         self.high = high
@@ -100,7 +98,7 @@ class HopRing(Sampler):
         line = torch.repeat_interleave(torch.arange(len(nodes), device=ids.device), indptr.diff())
         ids = ids.long()
         if self.mode == "only":
-            keep = ids != nodes[line]
+            keep = torch.ones_like(ids, dtype=torch.bool) if graph.bipartite else ids != nodes[line]
             if self.exclude == "neighbors":
                 keep &= ~in_rows(graph.indptr, graph.indices, nodes[line], ids[:, None])[:, 0]
             line, ids = line[keep], ids[keep]
