@@ -46,7 +46,7 @@ def _npz(path: Path) -> dict[str, Tensor]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {key: torch.from_numpy(file[key]) for key in (*_NEEDED, *_MASKS) if key in file.files}
-    except (ValueError, TypeError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is no .npz of plain arrays: {error}") from error
 
 
@@ -58,7 +58,9 @@ def _pt(path: Path) -> dict[str, Any]:
         from torch_geometric.data.storage import GlobalStorage
 
     try:
-        with torch.serialization.safe_globals([Data, DataEdgeAttr, DataTensorAttr, GlobalStorage]):
+        with torch.serialization.safe_globals([Data, DataEdgeAttr, DataTensorAttr, GlobalStorage]), \
+                warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of pickle protocols before it refuses or reads them
             found = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
         raise ValueError(f"{path} is no PyG Data or dict of tensors that can be read without executing it; save "

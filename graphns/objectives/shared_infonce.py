@@ -36,9 +36,10 @@ def shared_infonce(
         ValueError: shapes do not fit, or the temperature is not above 0.
 
     Example:
-        >>> mask = torch.tensor([[True, True], [False, True]])
-        >>> shared_infonce(torch.zeros(2), torch.zeros(2, 4), [torch.zeros(2, 4)], mask).exp() ** 2
-        tensor(6.)
+        >>> tables = [torch.zeros(3, 4), torch.zeros(3, 4)]  # e^0 for the positive, and for 3 ids in 2 tables each
+        >>> loss = shared_infonce(torch.zeros(1), torch.zeros(1, 4), tables, torch.ones(1, 3, dtype=torch.bool))
+        >>> round(float(loss.exp()), 4)
+        7.0
 
     References:
         van den Oord, Li, Vinyals: Representation Learning with Contrastive Predictive Coding. 2018.

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 from graphns.encoders.gcn import ACTIVATIONS
+from graphns.samplers.exclusion import Exclude
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class GraceConfig:
     k: int = 256
     batch_size: int | None = None
     corrected: bool = False
-    exclude: str = "self"
+    exclude: Exclude = "self"
     seed: int = 0
 
     def __post_init__(self) -> None:
