@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from graphns.kernels import structured
+from graphns.kernels.complement import filter_arguments
 from graphns.kernels.csr import build_csr
+from graphns.kernels.edge_filter import build_edge_filter
 from graphns.kernels.structured import _of_rows, _of_sources, one_per_edge, one_per_edge_torch
 from graphns.streams import Stream
 
@@ -33,6 +35,9 @@ def test_versions_agree(exclude_self: bool, shape: tuple[int, int, int], given: 
     stream = Stream(5)
     key = stream.row_keys(torch.zeros(1, dtype=torch.int64))
     edges, ids = one_per_edge(indptr, indices, shape[1], stream, source=source, exclude_self=exclude_self)
+    table = build_edge_filter(indptr, indices)
+    quick = one_per_edge(indptr, indices, shape[1], stream, source=source, exclude_self=exclude_self, edge_filter=table)
+    assert torch.equal(ids, quick[1])
     same_edges, same_ids = one_per_edge_torch(indptr, indices, shape[1], key, source, exclude_self)
     assert torch.equal(ids, same_ids)
     if not given:
@@ -47,20 +52,26 @@ def test_versions_agree(exclude_self: bool, shape: tuple[int, int, int], given: 
             assert not (exclude_self and u == v)
 
 
+@pytest.mark.parametrize("filtered", [False, True])
 @pytest.mark.parametrize("exclude_self", [False, True])
-def test_python_source_of_the_compiled_loops(exclude_self: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_source_of_the_compiled_loops(
+    exclude_self: bool, filtered: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(structured, "prefetch", lambda *_: None)  # an instruction, not Python
+    monkeypatch.setattr(structured, "_draw", structured._draw.py_func)
     indptr, indices = rows(9, 9, 20)
     stream = Stream(2)
     key = int(stream.row_keys(torch.zeros(1, dtype=torch.int64)))
     source = torch.arange(9).repeat(6)
     edges, ids = np.empty((2, len(indices)), dtype=np.int64), np.empty(len(indices), dtype=np.int64)
     by_source = np.empty(len(source), dtype=np.int64)
+    table = build_edge_filter(indptr, indices) if filtered else None
+    rest = np.int64(key), exclude_self, *filter_arguments(table)
     plain = indptr.numpy(), indices.numpy(), 9
     with np.errstate(over="ignore"):
         for begin, end in ((0, 11), (11, len(indices))):  # any cut into blocks
-            _of_rows.py_func(begin, end, *plain, np.int64(key), exclude_self, edges, ids)
-        _of_sources.py_func(0, len(source), *plain, np.int64(key), exclude_self, source.numpy(), by_source)
+            _of_rows.py_func(begin, end, *plain, *rest, edges, ids)
+        _of_sources.py_func(0, len(source), *plain, *rest, source.numpy(), by_source)
     expected = one_per_edge(indptr, indices, 9, stream, exclude_self=exclude_self)
     assert torch.equal(expected[0], torch.from_numpy(edges))  # type: ignore[arg-type]
     assert torch.equal(expected[1], torch.from_numpy(ids))

@@ -13,7 +13,7 @@ from torch import Tensor
 from graphns.base import InfeasibleError
 from graphns.graph.graph import Graph, check_edge_index
 from graphns.kernels.csr import build_csr
-from graphns.kernels.edges import PairSpace, distinct_values, pair_space, pairs_at
+from graphns.kernels.edges import PairSpace, non_edges, pair_space
 from graphns.kernels.guide import build_guide
 from graphns.kernels.structured import one_per_edge
 from graphns.streams import Stream
@@ -63,16 +63,14 @@ def negative_sampling(
     stream = Stream.from_torch(generator)
     if size is None:  # no nodes, so no pairs
         return torch.empty((2, 0), dtype=torch.int64, device=edge_index.device)
-    undirected = force_undirected and isinstance(size, int)
-    if isinstance(edge_index, Graph):
-        space = _kept_space(edge_index, undirected)
-    elif force_undirected and isinstance(size, int):
-        space = _upper_space(edge_index, size)
-    else:
-        space = _space(Graph.from_edge_index(plain(edge_index), size))
-    num = min(num // 2 if undirected else num, space.num_pairs)
-    pairs = pairs_at(space, distinct_values(space.num_pairs, num, stream, edge_index.device))
-    return torch.cat([pairs, pairs.flip(0)], 1) if undirected else pairs
+    if force_undirected and isinstance(size, int):
+        space = _kept_space(edge_index, True) if isinstance(edge_index, Graph) else _upper_space(edge_index, size)
+        pairs, _ = non_edges(space.indptr, space.indices, size, size, num // 2, stream, space=space)
+        return torch.cat([pairs, pairs.flip(0)], 1)
+    graph = edge_index if isinstance(edge_index, Graph) else Graph.from_edge_index(plain(edge_index), size)
+    space = _kept_space(graph, False)
+    return non_edges(graph.indptr, graph.indices, graph.num_src, graph.num_dst, num, stream, space=space,
+                     edge_filter=graph.edge_filter)[0]
 
 
 def structured_negative_sampling(
@@ -108,10 +106,9 @@ def structured_negative_sampling(
         assert isinstance(edge_index, Tensor)
         return edge_index[0], edge_index[1], torch.empty(0, dtype=torch.int64, device=edge_index.device)
     exclude_self = not contains_neg_self_loops and not graph.bipartite
-    keys = None if graph.device.type == "cpu" else graph.complement_keys
     source = None if isinstance(edge_index, Graph) else plain(edge_index)[0]
     edges, ids = one_per_edge(graph.indptr, graph.indices, graph.num_dst, stream, source=source,
-                              exclude_self=exclude_self, keys=keys)
+                              exclude_self=exclude_self, edge_filter=graph.edge_filter)
     if not _all_have_candidates(graph, exclude_self, only_sources=True):
         source = edges[0] if edges is not None else source
         assert source is not None
@@ -163,15 +160,11 @@ def _all_have_candidates(graph: Graph, exclude_self: bool, only_sources: bool = 
     return bool((left > 0).all())
 
 
-def _space(graph: Graph, directed: bool = True) -> PairSpace:
-    return pair_space(graph.indptr, graph.indices, graph.num_src, graph.num_dst, self_loops=graph.bipartite,
-                      directed=directed)
-
-
 def _kept_space(graph: Graph, undirected: bool) -> PairSpace:
     known = _spaces.setdefault(graph, {})
     if undirected not in known:
-        known[undirected] = _space(graph, directed=not undirected)
+        known[undirected] = pair_space(graph.indptr, graph.indices, graph.num_src, graph.num_dst,
+                                       self_loops=graph.bipartite, directed=not undirected)
     return known[undirected]
 
 
