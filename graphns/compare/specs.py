@@ -10,6 +10,7 @@ from typing import Any
 from graphns import registry
 from graphns.base import Sampler
 from graphns.graph.graph import Graph
+from graphns.samplers.static.uniform import Uniform
 
 _WORDS: dict[str, Any] = {"true": True, "yes": True, "false": False, "no": False, "none": None}
 
@@ -97,10 +98,11 @@ def parse_list(text: str) -> tuple[Spec, ...]:
 def option_names(cls: type[Sampler]) -> tuple[str, ...]:
     """The options of `cls.from_graph` that can be written as text, those of the constructor included."""
     names: dict[str, None] = {}
-    functions = [cls.from_graph]
-    takes_rest = any(p.kind is p.VAR_KEYWORD for p in inspect.signature(cls.from_graph).parameters.values())
-    if takes_rest:
-        functions.append(cls.__init__)
+    functions: list[Any] = [cls.from_graph]
+    if any(p.kind is p.VAR_KEYWORD for p in inspect.signature(cls.from_graph).parameters.values()):
+        functions.append(cls)
+        if "exclude" not in inspect.signature(cls).parameters:
+            functions.append(Uniform)  # a wrapper hands further options to the uniform sampler inside it
     for function in functions:
         for parameter in inspect.signature(function).parameters.values():
             if parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD):

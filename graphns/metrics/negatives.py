@@ -16,7 +16,8 @@ def false_negatives(query: Query, negatives: Negatives, y: Tensor) -> float:
     Args:
         query: what was asked; anchors [B].
         negatives: what was drawn.
-        y: [N] integer classes, shared by anchors and candidates.
+        y: [N] integer classes, shared by anchors and candidates; -1 where unknown. Pairs with an unknown class are left
+            out.
 
     Returns:
         A number in [0, 1]; NaN where no slot is usable.
@@ -34,7 +35,8 @@ def false_negatives(query: Query, negatives: Negatives, y: Tensor) -> float:
     if y.dim() != 1 or y.is_floating_point():
         raise ValueError(f"need one integer class per node [N], got {y.dtype} {tuple(y.shape)}")
     source, drawn = negatives.pairs(query)
-    return float((y[source] == y[drawn]).double().mean())
+    known = (y[source] >= 0) & (y[drawn] >= 0)
+    return float((y[source] == y[drawn])[known].double().mean())
 
 
 @torch.no_grad()

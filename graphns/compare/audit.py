@@ -1,0 +1,95 @@
+"""One sampler looked at closely, at a frozen model: its gradient, its negatives, its speed."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from graphns.base import Negatives, Query, Sampler
+from graphns.compare.statistics import Estimate, estimate
+from graphns.data.node import NodeData
+from graphns.metrics.negatives import false_negatives, hardness
+from graphns.pipelines.grace import Grace, View, every_node, make_views, step_loss
+from graphns.pipelines.grace_config import GraceConfig
+from graphns.streams import Stream
+
+_VIEWS, _DRAWS, _SPEED = 101, 102, 103  # streams of the audit, apart from those of training
+_MOST_ROWS = 2048  # anchors whose hardness is measured: each needs the scores of every candidate
+_SECONDS = 0.3  # of drawing, for the speed
+
+
+def audit(model: Grace, data: NodeData, sampler: Sampler, config: GraceConfig, *, epoch: int,
+          streams: int) -> dict[str, Any]:
+    """Everything that is measured at the frozen model, in plain values.
+
+    Args:
+        model: frozen; the same for every sampler.
+        data: the data set.
+        sampler: as its training left it; not changed here.
+        config: temperature, k and exclusion; every node is an anchor whatever its batch size.
+        epoch: what samplers with a curriculum are told.
+        streams: independent draws behind bias and variance.
+    """
+    config = config.replace(batch_size=None, corrected=False)
+    stream = Stream(0)  # the same views and draws whatever the seeds of training
+    views = make_views(data, config, stream.child(_VIEWS))
+    true = gradient(model, data, views, every_node(data, config), config, stream.child(_DRAWS), epoch)
+    _, query, negatives = step_loss(model, data, views, sampler, config, stream.child(_DRAWS, 0), epoch)
+    every = len(negatives.ids) == 1 and negatives.ids.shape[1] >= data.num_nodes
+    found: dict[str, Any] = {"uncorrected": None, "corrected": None}
+    if every:  # nothing is drawn: two streams show as well as many that they agree
+        streams = 2
+    forms = {"uncorrected": config}
+    if sampler.density == "marginal":
+        forms["corrected"] = config.replace(corrected=True)
+    for form, each in forms.items():
+        found[form] = of_gradient(model, data, views, sampler, each, stream, epoch, streams, true).as_dict()
+    with torch.no_grad():
+        found["false_negatives"] = false_negatives(query, negatives, data.y)
+        found["hardness"] = hardness(*_some_rows(query, negatives), data.num_nodes)
+        found["negatives_per_second"] = None if every else speed(sampler, query)
+    return found
+
+
+def gradient(model: Grace, data: NodeData, views: tuple[View, View], sampler: Sampler, config: GraceConfig,
+             stream: Stream, epoch: int) -> Tensor:
+    """The gradient [p] of one step's loss in all parameters of the model, flat."""
+    loss, _, _ = step_loss(model, data, views, sampler, config, stream, epoch)
+    parts = torch.autograd.grad(loss, list(model.parameters()))
+    return torch.cat([part.flatten() for part in parts])
+
+
+def of_gradient(model: Grace, data: NodeData, views: tuple[View, View], sampler: Sampler, config: GraceConfig,
+                stream: Stream, epoch: int, streams: int, true: Tensor) -> Estimate:
+    """How the sampler's gradient relates to the `true` one, over so many streams."""
+    drawn = torch.stack([gradient(model, data, views, sampler, config, stream.child(_DRAWS, number), epoch)
+                         for number in range(streams)])
+    return estimate(drawn, true)
+
+
+def speed(sampler: Sampler, query: Query) -> float:
+    """Usable (anchor, negative) pairs a second, drawing alone."""
+    count, spent, number = 0, 0.0, 0
+    while spent < _SECONDS:
+        asked = replace(query, stream=query.stream.child(_SPEED, number))
+        start = time.perf_counter()
+        negatives = sampler(asked)
+        spent += time.perf_counter() - start
+        count += int(negatives.mask.sum())
+        number += 1
+    return count / spent if count else math.nan
+
+
+def _some_rows(query: Query, negatives: Negatives) -> tuple[Query, Negatives]:
+    """A part of the rows, spread evenly, where there are many."""
+    if query.batch_size <= _MOST_ROWS:
+        return query, negatives
+    rows = torch.arange(_MOST_ROWS, device=query.device) * query.batch_size // _MOST_ROWS
+    ids = negatives.ids if len(negatives.ids) == 1 else negatives.ids[rows]
+    some = replace(query, anchor=query.anchor[rows], positive=query.positive[rows], row=query.row[rows])
+    return some, Negatives(ids, None, negatives.mask[rows])

@@ -1,0 +1,199 @@
+"""What one run does: a reference, the frozen checkpoint, or the training and audit of one sampler under one seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from graphns.compare import audit
+from graphns.compare.blocks import Blocks
+from graphns.compare.files import replacing
+from graphns.compare.memory import now_mb, peak_mb, reset_peak
+from graphns.compare.settings import REFERENCES, Settings, file_name, import_module
+from graphns.compare.specs import Spec
+from graphns.data import load as load_named
+from graphns.data.node import NodeData
+from graphns.metrics.probe import linear_probe
+from graphns.pipelines.grace import Grace, train
+from graphns.pipelines.grace_config import GraceConfig
+
+Report = Callable[[dict[str, Any]], None]
+CHECKPOINT = "checkpoint"
+POOL_FACTOR = 4  # a sampler that chooses from a pool has this many times k candidates, unless told otherwise
+_LARGE = 8192  # nodes above which the checkpoint is trained with uniform negatives: all of them would take hours
+
+
+def load(name: str, root: str | None) -> NodeData:
+    """The data, with at least two classes to probe."""
+    data = load_named(name, root)
+    if data.num_classes < 2:
+        raise ValueError(f"{name} has {data.num_classes} class; a comparison by accuracy needs two")
+    return data
+
+
+def save_data(data: NodeData, path: Path) -> None:
+    """Keep the data as tensors, so that each run reads them in milliseconds."""
+    keys = ("name", "x", "edge_index", "y", "train_mask", "val_mask", "test_mask")
+    with replacing(path) as temporary:
+        torch.save({key: getattr(data, key) for key in keys}, temporary)
+
+
+def plan(settings: Settings, data: NodeData) -> dict[str, Any]:
+    """All that the runs need beside the samplers, in plain values, and the protocol in words."""
+    changes = {key: getattr(settings, key) for key in ("epochs", "k") if getattr(settings, key) is not None}
+    config = GraceConfig.preset(data.name, exclude=settings.exclude, **changes)
+    has_split = all(mask is not None for mask in (data.train_mask, data.val_mask, data.test_mask))
+    split = settings.split or ("public" if has_split else "random")
+    if split == "public" and not has_split:
+        raise ValueError(f"{data.name} has no split of its own: leave --split out, or say --split random")
+    frozen = {"epochs": max(1, config.epochs // 2), "sampler": "all" if data.num_nodes <= _LARGE else "uniform"}
+    grace = {key: value for key, value in config.to_dict().items() if key not in ("seed", "corrected")}
+    left_out = "its known neighbours and itself" if settings.exclude == "neighbors" else "itself, as GRACE does"
+    return {
+        "training": {"grace": grace, "split": split, "checkpoint": frozen, "streams": settings.streams},
+        "data": {"name": data.name, "nodes": data.num_nodes, "edges": data.graph.num_edges,
+                 "features": data.num_features, "classes": data.num_classes},
+        "protocol": {
+            "training": f"GRACE, {config.epochs} epochs of one step over every node, k = {config.k} negatives a node",
+            "negatives": f"Candidates are all nodes; a node never draws {left_out}. A drawn node is used in both views. "
+                         f"Samplers that choose from a pool have {POOL_FACTOR} k candidates unless named otherwise. "
+                         "In-batch takes the others of its batch; the nodes of a step are cut at random into batches of "
+                         "about k + 1.",
+            "pairing": "One seed means the same initial weights, the same views and the same split for every sampler; "
+                       "only the negatives differ. Seeds are 0, 1, and so on, fixed beforehand.",
+            "probe": "Embeddings of the whole graph, frozen and L2-normalised; logistic regression on the train nodes, "
+                     "its C chosen on the validation nodes, the test nodes used once. The split is "
+                     + ("the data set's own." if split == "public" else "10/10/80 %, drawn by the seed."),
+            "references": "Raw features and an untrained encoder are probed likewise; no sampler had a part in them.",
+            "gradient": f"One model, trained with {frozen['sampler']} (seed 0) for {frozen['epochs']} of "
+                        f"{config.epochs} epochs, is frozen. With two fixed views and every node as an anchor, the "
+                        f"gradient of the loss in all parameters is taken under {settings.streams} independent streams "
+                        "and compared with that over all candidates. A sampler that learns is audited as its training "
+                        "with seed 0 left it.",
+            "cost": f"Each run has a process of its own and the machine's {settings.threads} thread(s), one run at a "
+                    "time, after one epoch to load compiled code. Times are wall time and vary with what else the "
+                    "machine does.",
+        },
+    }
+
+
+def all_tasks(settings: Settings) -> Iterator[dict[str, Any]]:
+    """Every run, in order: references, the checkpoint, then sampler by sampler."""
+    for name in REFERENCES:
+        for seed in range(settings.seeds):
+            yield {"kind": "reference", "name": name, "seed": seed}
+    yield {"kind": "checkpoint", "name": CHECKPOINT, "seed": 0}
+    for spec in settings.samplers:
+        for seed in range(settings.seeds):
+            yield sampler_task(spec, seed, corrected=False)
+
+
+def sampler_task(spec: Spec, seed: int, corrected: bool) -> dict[str, Any]:
+    """The training of one sampler under one seed; the first seed's run is audited too."""
+    sampler = {"text": spec.text, "name": spec.name, "options": spec.options, "target": spec.target}
+    return {"kind": "train", "name": spec.text + ", corrected" * corrected, "seed": seed, "sampler": sampler,
+            "corrected": corrected, "audit": seed == 0 and not corrected}
+
+
+def perform(task: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Do a task and give its results, in plain values."""
+    torch.set_num_threads(task["threads"])
+    for module in task["imports"]:
+        import_module(module)
+    saved = torch.load(Path(task["folder"]) / "runs" / "data.pt", weights_only=True)
+    data = NodeData(**saved)
+    training = task["training"]
+    config = GraceConfig.from_dict({**training["grace"], "seed": task["seed"]})
+    return {"reference": _reference, "checkpoint": _checkpoint, "train": _train}[task["kind"]](
+        task, data, config, report)
+
+
+def _reference(task: dict[str, Any], data: NodeData, config: GraceConfig, report: Report) -> dict[str, Any]:
+    raw = task["name"] == REFERENCES[0]
+    embeddings = data.x if raw else Grace.seeded(data, config).embed(data)
+    accuracy = linear_probe(embeddings, data, task["training"]["split"], task["seed"])
+    return {"family": "reference", "accuracy": accuracy}
+
+
+def checkpoint_path(task: dict[str, Any]) -> Path:
+    """Where the frozen model lies."""
+    return Path(task["folder"]) / "runs" / file_name(CHECKPOINT) / "model.pt"
+
+
+def _checkpoint(task: dict[str, Any], data: NodeData, config: GraceConfig, report: Report) -> dict[str, Any]:
+    frozen = task["training"]["checkpoint"]
+    sampler = None
+    if frozen["sampler"] == "uniform":
+        from graphns.samplers.static.uniform import Uniform
+
+        sampler = Uniform.from_graph(data.graph, exclude=config.exclude)
+    path = checkpoint_path(task)
+    result = train(data, sampler, config.replace(epochs=frozen["epochs"]), folder=path.parent,
+                   progress=_progress(report))
+    with replacing(path) as temporary:
+        torch.save(result.model.state_dict(), temporary)
+    _forget(path.parent)
+    return {"losses": result.losses}
+
+
+def _train(task: dict[str, Any], data: NodeData, config: GraceConfig, report: Report) -> dict[str, Any]:
+    spec = Spec(**task["sampler"])
+    config = config.replace(corrected=task["corrected"])
+
+    def build() -> Any:
+        # each node is the positive of one pair, so all are equally popular
+        sampler = spec.build(data.graph, exclude=config.exclude, pool=POOL_FACTOR * config.k, popularity="uniform")
+        return Blocks(sampler, config.k + 1) if spec.name == "in-batch" else sampler
+
+    train(data, build(), config.replace(epochs=1))  # compiled code is loaded here, not where time and memory are taken
+    sampler = build()
+    reset_peak()
+    before = now_mb()
+    folder = Path(task["folder"]) / "runs" / file_name(task["name"]) / f"unfinished-{task['seed']}"
+    result = train(data, sampler, config, folder=folder, progress=_progress(report))
+    peak = peak_mb()
+    report({"note": "probe"})
+    found = {
+        "family": _family(spec), "density": sampler.density, "corrected": config.corrected,
+        "accuracy": linear_probe(result.embeddings, data, task["training"]["split"], task["seed"]),
+        "loss": result.losses[-1], "epochs": len(result.losses),
+        "seconds_per_epoch": _median(result.epoch_seconds[1:] or result.epoch_seconds),
+        "draw_share": sum(result.sample_seconds) / max(sum(result.epoch_seconds), 1e-12),
+        "peak_mb": peak, "added_mb": max(0.0, peak - before), "audit": None,
+    }
+    if task["audit"]:
+        report({"note": "audit"})
+        model = Grace.seeded(data, config)
+        model.load_state_dict(torch.load(checkpoint_path(task), weights_only=True))
+        found["audit"] = audit.audit(model, data, sampler, config, epoch=task["training"]["checkpoint"]["epochs"],
+                                     streams=task["training"]["streams"])
+    _forget(folder)
+    return found
+
+
+def _family(spec: Spec) -> str:
+    from graphns import registry
+
+    known = {entry.target: entry.family for entry in registry.entries("sampler")}
+    family = known.get(spec.target, "third party")
+    return "reference" if spec.name == "all" else family
+
+
+def _progress(report: Report) -> Callable[[int, int, float], None]:
+    return lambda epoch, of, loss: report({"epoch": epoch, "of": of, "note": f"loss {loss:.3f}"})
+
+
+def _median(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+def _forget(folder: Path) -> None:
+    """Remove the checkpoint of a run that is done."""
+    from graphns.pipelines.checkpoint import NAME
+
+    (folder / NAME).unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
