@@ -172,7 +172,8 @@ def from_scipy(matrix: Any, bipartite: bool | None = None) -> Graph:
         >>> from_scipy(scipy.sparse.csr_array([[0, 1, 1], [1, 0, 0]]))
         Graph(num_src=2, num_dst=3, num_edges=3)
     """
-    coordinates = matrix.tocoo()
+    coordinates = matrix.tocoo(copy=True)
+    coordinates.sum_duplicates()
     rows, columns = coordinates.shape
     if bipartite is False and rows != columns:
         raise ValueError(f"a matrix {coordinates.shape} has different rows and columns: pass bipartite=True")
