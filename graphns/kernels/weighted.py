@@ -4,7 +4,8 @@ With W(j) the weight before id j and X(i) the weight of the row's ids before its
 fall. A number t below the weight left outside the row passes i = #{i : W(n_i) - X(i) <= t} excluded ids, and belongs to
 the id that holds t + X(i) in W. A further excluded id is skipped likewise: it holds an interval of the numbers outside
 the row, and t jumps over it. Weights are integers, so keys are monotone and searches exact at any size, on every
-device.
+device. Keys are held, 8 bytes an edge: to sum up a row again for each query costs as much as five draws where rows have
+80 ids, and grows with them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch import Tensor
 from graphns.kernels.bits import bounded as _bounded
 from graphns.kernels.bits import compiled, prefetch, word_at
 from graphns.kernels.guide import Guide, build_guide, guided, search_torch
-from graphns.kernels.membership import find
+from graphns.kernels.membership import count_torch, find, in_rows_torch
 from graphns.kernels.threads import run
 from graphns.streams import bounded, words_at
 
@@ -100,12 +101,12 @@ def complement_weighted_torch(
     k: int,
 ) -> tuple[Tensor, Tensor]:
     """The definition, on any device: all binary searches advance together."""
-    start, degree = row_spans(indptr, rows)
-    place, size, left = _skips_torch(indices, keys, start, degree, extra, cumulative)
+    start, _ = row_spans(indptr, rows)
+    place, size, left = skips_torch(indptr, indices, keys, rows, extra, cumulative)
     at = bounded(words_at(row_keys, k), left[:, None])
     for s in range(place.shape[1]):
         at = at + torch.where(at >= place[:, s, None], size[:, s, None], 0)
-    at = at + _passed_torch(indices, keys, start, _count_torch(keys, start, degree, at), cumulative)
+    at = at + passed_torch(indices, keys, start, count_torch(indptr, keys, rows, at + 1), cumulative)
     return torch.where((left > 0)[:, None], search_torch(cumulative, at), 0), left
 
 
@@ -116,20 +117,7 @@ def row_spans(indptr: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
     return start, torch.where(rows < 0, 0, indptr[at + 1] - start)
 
 
-def _count_torch(sorted_rows: Tensor, start: Tensor, degree: Tensor, values: Tensor, below: bool = False) -> Tensor:
-    """How many entries of its row [B] are <= (`below`: <) each of `values` [B, m]: [B, m]."""
-    low, size = start[:, None].expand_as(values), degree[:, None].expand_as(values)
-    last = max(len(sorted_rows) - 1, 0)
-    for _ in range(int(degree.max()).bit_length() if len(degree) and len(sorted_rows) else 0):
-        half = size >> 1
-        entry = sorted_rows[(low + half).clamp(max=last)]
-        passed = (size > 0) & ((entry < values) if below else (entry <= values))
-        low = torch.where(passed, low + half + 1, low)
-        size = torch.where(passed, size - half - 1, half)
-    return low - start[:, None]
-
-
-def _passed_torch(indices: Tensor, keys: Tensor, start: Tensor, count: Tensor, cumulative: Tensor) -> Tensor:
+def passed_torch(indices: Tensor, keys: Tensor, start: Tensor, count: Tensor, cumulative: Tensor) -> Tensor:
     """X(count): the weight [B, m] of the first `count` [B, m] ids of each row."""
     if len(keys) == 0:
         return torch.zeros_like(count)
@@ -137,22 +125,20 @@ def _passed_torch(indices: Tensor, keys: Tensor, start: Tensor, count: Tensor, c
     return torch.where(count > 0, cumulative[indices[at].long() + 1] - keys[at], 0)
 
 
-def _skips_torch(
-    indices: Tensor, keys: Tensor, start: Tensor, degree: Tensor, extra: Tensor, cumulative: Tensor
+def skips_torch(
+    indptr: Tensor, indices: Tensor, keys: Tensor, rows: Tensor, extra: Tensor, cumulative: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Where among the numbers outside the row each further excluded id stands, its weight, and the weight left."""
+    start, degree = row_spans(indptr, rows)
     num = len(cumulative) - 1
     extra = extra.sort(1).values
-    known = (extra >= 0) & (extra < num)
-    known[:, 1:] &= extra[:, 1:] != extra[:, :-1]
-    inside = extra.clamp(0, max(num - 1, 0))
-    count = _count_torch(indices, start, degree, inside, below=True)
-    at = (start[:, None] + count).clamp(max=max(len(indices) - 1, 0))
-    if len(indices):
-        known &= ~((count < degree[:, None]) & (indices[at] == inside))
-    size = torch.where(known, cumulative[inside + 1] - cumulative[inside], 0)
-    place = cumulative[inside] - _passed_torch(indices, keys, start, count, cumulative)
-    row_weight = _passed_torch(indices, keys, start, degree[:, None], cumulative)[:, 0]
+    further = (extra >= 0) & (extra < num) & ~in_rows_torch(indptr, indices, rows, extra)
+    further[:, 1:] &= extra[:, 1:] != extra[:, :-1]
+    inside = extra.clamp(0, num - 1)
+    count = count_torch(indptr, indices, rows, inside)
+    size = torch.where(further, cumulative[inside + 1] - cumulative[inside], 0)
+    place = cumulative[inside] - passed_torch(indices, keys, start, count, cumulative)
+    row_weight = passed_torch(indices, keys, start, degree[:, None], cumulative)[:, 0]
     return place, size, cumulative[-1] - row_weight - size.sum(1)
 
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphns.kernels import guide, weighted
+from graphns.kernels import guide, weighted, weighted_distinct
 from graphns.kernels.csr import build_csr
 from graphns.kernels.weighted import (
     complement_weighted,
@@ -16,6 +16,7 @@ from graphns.kernels.weighted import (
     fixed_point,
     weighted_keys,
 )
+from graphns.kernels.weighted_distinct import complement_weighted_distinct, complement_weighted_distinct_torch
 from graphns.streams import Stream, bounded
 from tests.kernels.plain import run_as_python
 
@@ -62,6 +63,32 @@ def test_every_number_of_the_range_gives_the_exact_multiset(case):
         want = {i: w for i, w in enumerate(weights) if w and i not in excluded}
         assert int(left[b]) == sum(want.values())
         assert Counter(vectorised[b, : int(left[b])].tolist()) == want
+
+
+@given(cases(), st.integers(0, 3))
+def test_distinct_draws_agree_and_empty_the_row(case, seed):
+    weights, lists, width, queries = case
+    indptr, indices = rows_of(lists, len(weights))
+    table = cumulative_weights(torch.tensor(weights) * 2**55)
+    keys = weighted_keys(indptr, indices, table)
+    rows = torch.tensor([row for row, _ in queries])
+    extra = torch.tensor([each for _, each in queries], dtype=torch.int64).reshape(len(queries), width)
+    row_keys = Stream(seed).row_keys(torch.arange(len(rows)))
+    k = len(weights)
+    ids, found = complement_weighted_distinct(indptr, indices, rows, extra, table, row_keys, k)
+    again, found_too = complement_weighted_distinct_torch(indptr, indices, keys, rows, extra, table, row_keys, k)
+    assert torch.equal(ids, again) and torch.equal(found, found_too)
+    with pytest.MonkeyPatch.context() as patch:
+        run_as_python(patch, weighted_distinct)
+        looped, _ = complement_weighted_distinct(indptr, indices, rows, extra, table, row_keys, k, keys)
+    assert torch.equal(ids, looped)
+    with_replacement, left = complement_weighted(indptr, indices, rows, extra, table, row_keys, 1, keys)
+    assert torch.equal(ids[:, 0], with_replacement[:, 0])
+    for b, (row, each) in enumerate(queries):
+        excluded = set(each) | (lists[row] if row >= 0 else set())
+        want = [i for i, w in enumerate(weights) if w and i not in excluded]
+        assert sorted(ids[b, : int(found[b])].tolist()) == want and bool(left[b] > 0) == bool(want)
+        assert not ids[b, int(found[b]) :].any()
 
 
 def hub(num_nodes, degree):
@@ -169,3 +196,6 @@ def test_three_extras_are_refused():
     with pytest.raises(ValueError, match="at most 2 further exclusions per row, got 3"):
         complement_weighted(indptr, indices, torch.tensor([0]), torch.zeros((1, 3), dtype=torch.int64), table,
                             torch.tensor([0]), 1)
+    with pytest.raises(ValueError, match="at most 2 further exclusions per row, got 3"):
+        complement_weighted_distinct(indptr, indices, torch.tensor([0]), torch.zeros((1, 3), dtype=torch.int64), table,
+                                     torch.tensor([0]), 1)

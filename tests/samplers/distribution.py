@@ -76,8 +76,10 @@ def check_distribution(
         drawn = sampler(replace(query, k=k, stream=Stream(seed)))
         assert drawn.log_prob is not None
         ids, given = drawn.ids.expand(drawn.mask.shape), drawn.log_prob.expand(drawn.mask.shape)
-        again = sampler.log_prob(replace(query, k=k, stream=Stream(seed)), ids)
-        assert torch.allclose(given[drawn.mask], again[drawn.mask], atol=1e-6)
+        first = slice(0, 300)  # the same few ids come again
+        again = sampler.log_prob(replace(query, k=k, stream=Stream(seed)), ids[:, first])
+        used = drawn.mask[:, first]
+        assert torch.allclose(given[:, first][used], again[used], atol=1e-6)
         for b in range(query.batch_size):
             assert bool(drawn.mask[b].any()) == bool(some[b]), f"row {b} with {int(some[b])} candidates"
             if not some[b]:

@@ -7,7 +7,7 @@ from graphns.base import InfeasibleError, Query
 from graphns.graph.graph import Graph
 from graphns.samplers.static.degree import Degree
 from graphns.streams import Stream
-from tests.samplers.distribution import NUM_NODES, check_distribution, hub_graph, hub_query
+from tests.samplers.distribution import ALPHA, NUM_NODES, SEEDS, check_distribution, chi_square, hub_graph, hub_query
 
 
 @pytest.mark.parametrize("options", [{}, {"exclude": "self"}, {"power": 1.5, "smoothing": 0.5}, {"power": 0}])
@@ -48,6 +48,45 @@ def test_negative_powers_need_smoothing():
     log_prob = Degree(graph, power=-1.0, smoothing=1.0).log_prob(
         Query(torch.tensor([2]), torch.tensor([0]), k=1, stream=Stream(0)), torch.arange(4)[None])
     assert log_prob.exp().tolist()[0] == pytest.approx([0, 1 / 3, 0, 2 / 3])
+
+
+def test_pairs_without_replacement_follow_the_weights_left():
+    weights = torch.arange(NUM_NODES, dtype=torch.float64)
+    sampler = Degree(hub_graph(), weights=weights, replace=False)
+    repeats, anchor, positive = 40_000, 5, 0
+    query = Query(torch.full((repeats,), anchor), torch.full((repeats,), positive), k=3, stream=Stream(0))
+    left = torch.tensor([2, 3, 4, 12, 13])  # the row holds 1 and 6 to 11, node 0 has no weight and is the positive
+    share = weights[left] / weights[left].sum()
+    rest = weights[left][None] / (weights[left].sum() - weights[left])[:, None]
+    off = ~torch.eye(5, dtype=torch.bool)
+    first = (share[:, None] * rest)[off]
+    three = (share[:, None] * rest)[:, :, None] * weights[left] / (
+        weights[left].sum() - weights[left][:, None, None] - weights[left][None, :, None])
+    distinct = off[:, :, None] & off[:, None, :] & off[None]
+    second_and_third = torch.where(distinct, three, 0).sum(0)[off]
+    for seed in SEEDS:
+        drawn = sampler(Query(query.anchor, query.positive, 3, stream=Stream(seed)))
+        assert drawn.mask.all() and drawn.log_prob is None
+        for (a, b), want in (((0, 1), first), ((1, 2), second_and_third)):
+            counts = torch.bincount(drawn.ids[:, a] * NUM_NODES + drawn.ids[:, b], minlength=NUM_NODES**2)
+            counts = counts.view(NUM_NODES, NUM_NODES)[left][:, left]
+            assert int(counts.sum()) == repeats
+            assert chi_square(counts[off], want) > ALPHA / (2 * len(SEEDS))
+
+
+def test_without_replacement_a_short_row_gives_all_it_has():
+    graph, query = hub_graph(), hub_query(k=NUM_NODES)
+    sampler = Degree(graph, replace=False)
+    allowed = torch.isfinite(Degree(graph).log_prob(query, torch.arange(NUM_NODES)[None]))
+    drawn = sampler(query)
+    assert drawn.mask.sum(1).tolist() == allowed.sum(1).tolist()
+    for b in range(query.batch_size):
+        assert sorted(drawn.ids[b][drawn.mask[b]].tolist()) == allowed[b].nonzero().flatten().tolist()
+    assert sampler.density == "none"
+    with pytest.raises(TypeError, match="Degree has density 'none'"):
+        sampler.log_prob(query, drawn.ids)
+    with pytest.raises(InfeasibleError, match="anchor 0 has 0 candidates, 14 are needed"):
+        Degree(graph, replace=False, infeasible="raise")(query)
 
 
 def test_bipartite_in_degrees():

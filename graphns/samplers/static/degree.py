@@ -9,6 +9,7 @@ from graphns.base import Density, Negatives, Query, Sampler
 from graphns.graph.graph import Graph, check_weight
 from graphns.kernels.guide import Guide, build_guide
 from graphns.kernels.weighted import complement_weighted, cumulative_weights, fixed_point, weighted_keys
+from graphns.kernels.weighted_distinct import complement_weighted_distinct
 from graphns.samplers.exclusion import Exclude, Infeasible, check_choice, excluded, is_candidate, raise_if_short
 
 
@@ -23,20 +24,25 @@ class Degree(Sampler):
     without edges has weight 0 and is never drawn, unless s > 0. Exact, with no rejection: weights are rounded to
     integers that sum below 2^62, and q is that of the rounded weights. Memory: 8 bytes an edge and 12 a candidate.
 
+    Without replacement, each negative of a row is drawn in proportion to the weights not drawn yet. The marginal of a
+    later slot then has no closed form, so the density is "none".
+
     Args:
         graph: known positives; its destinations are the candidates.
         power: p; 0.75 is word2vec's, 1 is popularity, 0 is uniform.
         weights: [num_dst], any numbers >= 0 in place of the degrees' powers; then power and smoothing are not used.
         smoothing: s >= 0, added to every degree.
         exclude: ``"neighbors"`` or ``"self"``.
-        infeasible: ``"mask"`` or ``"raise"``, for anchors without a candidate of positive weight.
+        replace: whether a row may hold a negative twice.
+        infeasible: ``"mask"`` or ``"raise"``, for anchors without a candidate of positive weight, or with fewer than k
+            where they are to be distinct.
 
     Returns:
-        On call, ids, log_prob and mask, all [B, k].
+        On call, ids, log_prob and mask, all [B, k]; without replacement, no log_prob.
 
     Raises:
         ValueError: weights are negative, not finite, or not one per candidate.
-        InfeasibleError: a row has no candidate, and ``infeasible="raise"``.
+        InfeasibleError: a row is short, and ``infeasible="raise"``.
 
     Example:
         >>> from graphns.base import Query
@@ -51,14 +57,13 @@ class Degree(Sampler):
         Compositionality. NIPS 2013.
     """
 
-    density: Density = "marginal"
     cumulative: Tensor
     keys: Tensor
     guide: Tensor
 
     def __init__(
         self, graph: Graph, power: float = 0.75, *, weights: Tensor | None = None, smoothing: float = 0.0,
-        exclude: Exclude = "neighbors", infeasible: Infeasible = "mask",
+        exclude: Exclude = "neighbors", replace: bool = True, infeasible: Infeasible = "mask",
     ) -> None:
         super().__init__()
         check_choice(exclude, ("neighbors", "self"), "exclude")
@@ -73,6 +78,8 @@ class Degree(Sampler):
         weights = check_weight(weights, graph.num_dst, "candidate").to(graph.device)
         self.graph = graph
         self.exclude = exclude
+        self.replace = replace
+        self.density: Density = "marginal" if replace else "none"
         self.infeasible = infeasible
         self.register_buffer("cumulative", cumulative_weights(fixed_point(weights)), persistent=False)
         keys = self.cumulative[:0]  # rows that are not excluded need none
@@ -82,9 +89,10 @@ class Degree(Sampler):
         guide, self.shift = build_guide(self.cumulative.cpu())
         self.register_buffer("guide", guide.to(graph.device), persistent=False)
 
-    def _draw(self, query: Query, k: int) -> tuple[Tensor, Tensor]:
+    def _draw(self, query: Query, k: int, replace: bool = True) -> tuple[Tensor, Tensor]:
         rows, extra = excluded(self.graph, query, self.exclude)
-        return complement_weighted(
+        draw = complement_weighted if replace else complement_weighted_distinct
+        return draw(
             self.graph.indptr, self.graph.indices, rows, extra, self.cumulative, query.stream.row_keys(query.row), k,
             self.keys, Guide(self.guide, self.shift),
         )
@@ -94,6 +102,10 @@ class Degree(Sampler):
 
     def sample(self, query: Query) -> Negatives:
         """Draw k negatives per pair."""
+        if not self.replace:
+            ids, found = self._draw(query, query.k, replace=False)
+            raise_if_short(found, query.k, query, self.infeasible)
+            return Negatives(ids, None, torch.arange(query.k, device=ids.device) < found[:, None])
         ids, left = self._draw(query, query.k)
         some = (left > 0)[:, None]
         raise_if_short(left.clamp(max=1), 1, query, self.infeasible)
@@ -101,7 +113,13 @@ class Degree(Sampler):
         return Negatives(ids, log_prob, some.expand_as(ids))
 
     def log_prob(self, query: Query, ids: Tensor) -> Tensor:
-        """Log of the weight over the weight left; -inf at excluded ids and at those without weight."""
+        """Log of the weight over the weight left; -inf at excluded ids and at those without weight.
+
+        Raises:
+            TypeError: drawn without replacement.
+        """
+        if not self.replace:
+            return super().log_prob(query, ids)
         rows, extra = excluded(self.graph, query, self.exclude)
         allowed = is_candidate(self.graph, rows, extra, ids)
         left = self._draw(query, 0)[1].clamp(min=1).double().log()
