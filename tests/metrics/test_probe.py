@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
 
 from graphns.metrics import probe as module
 from graphns.metrics.probe import STRENGTHS, fit_probe, linear_probe, split
@@ -26,7 +27,8 @@ def labelled(num_nodes: int = 300, width: int = 6, noise: float = 1.0) -> tuple[
 def by_hand(x: torch.Tensor, data: SimpleNamespace, strength: float) -> tuple[float, float]:
     z = torch.nn.functional.normalize(x.double(), dim=1).numpy()
     y, train = data.y.numpy(), data.train_mask.numpy()
-    model = LogisticRegression(C=strength, max_iter=5000, tol=1e-8).fit(z[train], y[train])
+    model = OneVsRestClassifier(LogisticRegression(C=strength, solver="liblinear", tol=1e-8, max_iter=5000))
+    model.fit(z[train], y[train])
     right = model.predict(z) == y
     return float(right[data.val_mask.numpy()].mean()), float(right[data.test_mask.numpy()].mean())
 
