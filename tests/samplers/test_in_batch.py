@@ -53,7 +53,7 @@ def test_over_the_loaders_batches_draws_follow_popularity(seed, k):
     sampler = InBatch(GRAPH)
     generator = torch.Generator().manual_seed(seed)
     counts = torch.zeros(6, dtype=torch.int64)
-    for step in range(1500):
+    for step in range(800):
         at = torch.randint(EDGES.shape[1], (4,), generator=generator).tolist()
         counts += torch.bincount(sampler(query_of(at, k, stream=Stream(seed, step))).ids[0], minlength=6)
     log_prob = sampler.log_prob(query_of([0]), torch.arange(6)[None])[0]

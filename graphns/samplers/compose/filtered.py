@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -24,8 +24,9 @@ class Filtered(Sampler):
         j \notin \mathcal{E}(u)
 
     Nothing is drawn again, so a pair may have fewer than k usable negatives. Use it around samplers that cannot avoid
-    known positives themselves, and *inside* those that choose: ``Hardest(Filtered(base, known))``; the other way round
-    the hardest are mostly known positives, and masked away.
+    known positives themselves; *inside* those that choose, ``Hardest(Filtered(base, known))``, since the other way
+    round the hardest are mostly known positives, and masked away; and *outside* mixtures,
+    ``Filtered(Mixture(...), known)``, which keeps a marginal density.
 
     The density is "marginal" if that of the base is: that of a usable draw, renormalised exactly. A draw therefore asks
     for the base's density at every known positive of every anchor, a cost as the sum of the rows' lengths; where known
@@ -50,6 +51,9 @@ class Filtered(Sampler):
         >>> sampler.log_prob(query, torch.arange(5)[None]).exp()
         tensor([[0.0000, 0.0000, 0.0000, 0.5000, 0.5000]])
     """
+
+    thins: ClassVar[bool] = True
+    """That single draws are masked by chance, and the density is of those that are left."""
 
     def __init__(self, base: Sampler, known: Graph) -> None:
         super().__init__()

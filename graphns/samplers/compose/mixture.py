@@ -21,12 +21,14 @@ class Mixture(Sampler):
 
     .. math:: q(j \mid u) = \sum_i w_i\, q_i(j \mid u)
 
-    A slot takes a usable draw of its part. Where a part has none for a pair (an empty ring, a row without candidates),
-    the others share its weight, in the draw and in the density alike, so q sums to 1 wherever any part can draw.
+    Where a part has no candidate for a pair (an empty ring, a full row), the others share its weight, in the draw and
+    in the density alike, so q sums to 1 wherever any part can draw.
 
-    The density is "marginal" if that of every part is. It is exact for parts that mask whole rows or nothing; with a
-    part that masks single draws by chance (`Filtered`, `InBatch`) it is exact given that the part has a usable draw
-    among its k. If a part is not marginal the density is "none": the sum needs every part's q at every id.
+    The density is "marginal" if that of every part is: exactly, for parts that mask whole rows or nothing. With
+    `InBatch` it is, like that part's own, of a slot before its mask (the 1/B of that part's slots that are the pair's
+    own are lost to it). With a part of another density it is "none", since the sum needs every part's q at every id;
+    and with a `Filtered` part too, since there a part's share of the usable slots depends on how much its filter takes
+    away: filter the mixture instead.
 
     Args:
         parts: the samplers. One that gives more or fewer than k negatives (`InBatch`, `All`) lends any of its usable
@@ -61,7 +63,8 @@ class Mixture(Sampler):
         if len(weights) != len(parts) or not all(0 < weight < float("inf") for weight in weights):
             raise ValueError(f"need one finite weight above 0 for each of {len(parts)} parts, got {weights}")
         self.parts = nn.ModuleList(parts)
-        self.density: Density = "marginal" if all(part.density == "marginal" for part in parts) else "none"
+        marginal = all(part.density == "marginal" and not _is(part, "thins") for part in parts)
+        self.density: Density = "marginal" if marginal else "none"
         share = torch.tensor(weights, dtype=torch.float64)
         # a setting, so no part of the state
         self.register_buffer("weights", share / share.sum(), persistent=False)
@@ -81,27 +84,30 @@ class Mixture(Sampler):
         for part, negatives in zip(self.parts, drawn, strict=True):
             if negatives.anchor is not None or negatives.vectors is not None:
                 raise ValueError(f"{type(part).__name__} draws pairs or vectors; a mixture is of ids of one table")
-        able = torch.stack([negatives.mask.any(1) for negatives in drawn], 1)
+        able = torch.stack([_able(part, negatives) for part, negatives in zip(self.parts, drawn, strict=True)], 1)
         share = self.weights * able
         reached = share.cumsum(1)
         mark = unit(query.stream.child(0).words(query.row, query.k)) * reached[:, -1:]
         # strictly above the mark, so a part of weight 0 is passed over; rounding may not pass the last one
         last = (able * torch.arange(len(drawn), device=able.device)).amax(1, keepdim=True)
         chosen = torch.searchsorted(reached, mark, right=True).minimum(last)
-        ids = torch.zeros_like(chosen)
-        for i, negatives in enumerate(drawn):
-            ids = torch.where(chosen == i, _fill(negatives, query, i), ids)
-        some = able.any(1, keepdim=True)
+        ids, mask = torch.zeros_like(chosen), torch.zeros_like(chosen, dtype=torch.bool)
+        for i, (part, negatives) in enumerate(zip(self.parts, drawn, strict=True)):
+            words = query.stream.child(1 + i, 0).words(query.row, query.k)
+            column = _columns(negatives.mask, words, as_drawn=_is(part, "unfiltered"))
+            here = chosen == i
+            ids = torch.where(here, negatives.ids.expand(negatives.mask.shape).gather(1, column), ids)
+            mask = torch.where(here, negatives.mask.gather(1, column), mask)
         log_prob = None
         if self.density == "marginal":
-            log_prob = torch.where(some, self._mixed(query, ids, share), 0.0).float()
-        return Negatives(ids, log_prob, some.expand_as(ids))
+            log_prob = torch.where(able.any(1, keepdim=True), self._mixed(query, ids, share), 0.0).float()
+        return Negatives(ids, log_prob, mask)
 
     def log_prob(self, query: Query, ids: Tensor) -> Tensor:
         """The logarithm of the weighted sum of the parts' densities."""
         if self.density != "marginal":
             return super().log_prob(query, ids)
-        able = [part(query.child(1 + i)).mask.any(1) for i, part in enumerate(self.parts)]
+        able = [_able(part, part(query.child(1 + i))) for i, part in enumerate(self.parts)]
         return self._mixed(query, ids, self.weights * torch.stack(able, 1)).float()
 
     def _mixed(self, query: Query, ids: Tensor, share: Tensor) -> Tensor:
@@ -110,16 +116,27 @@ class Mixture(Sampler):
         return torch.logsumexp(torch.stack(parts) + log_share.T[:, :, None], 0)
 
 
-def _fill(negatives: Negatives, query: Query, part: int) -> Tensor:
-    """Usable ids [B, k] of a part: its own slots where all are usable, else its usable ones in turn or at random."""
-    mask, k = negatives.mask, query.k
-    ids = negatives.ids.expand(mask.shape)
-    count = mask.sum(1, keepdim=True).clamp(min=1)
-    if mask.shape[1] == k:
-        if bool(mask.all()):
-            return ids
-        rank = torch.arange(k, device=mask.device) % count
+def _is(part: nn.Module, trait: str) -> bool:
+    """Whether a part, or a sampler inside it, says so of itself."""
+    return any(getattr(module, trait, False) for module in part.modules())
+
+
+def _able(part: nn.Module, negatives: Negatives) -> Tensor:
+    """Which rows [B] a part can draw for; a mask by chance says nothing about that."""
+    return negatives.mask.any(1) | _is(part, "unfiltered")
+
+
+def _columns(mask: Tensor, words: Tensor, as_drawn: bool) -> Tensor:
+    """Which of a part's slots [B, m] each slot [B, k] takes: as drawn, or the usable ones only.
+
+    A part of width k lends its slots in their order; one of another width any of them, each alike.
+    """
+    k = words.shape[1]
+    count = torch.full_like(words[:, :1], mask.shape[1]) if as_drawn else mask.sum(1, keepdim=True).clamp(min=1)
+    if mask.shape[1] != k:
+        rank = bounded(words, count)
     else:
-        rank = bounded(query.stream.child(1 + part, 0).words(query.row, k), count)
-    usable_first = (~mask).long().argsort(dim=1, stable=True)
-    return ids.gather(1, usable_first.gather(1, rank))
+        rank = torch.arange(k, device=mask.device) % count
+    if as_drawn or bool(mask.all()):
+        return rank
+    return (~mask).long().argsort(dim=1, stable=True).gather(1, rank)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -24,9 +24,9 @@ class InBatch(Sampler):
     ``exclude="neighbors"``, known positives of the anchor. So a pair may have fewer than k.
 
     The loader draws here, not the sampler: its pairs come in proportion to the popularity c of their positives. The
-    density is "marginal" in that sense, over batches, and *unfiltered*, as the logQ correction wants it: q is that of a
-    slot before the mask, so it is above -inf at known positives and at the positive too, and an objective corrects both
-    (`graphns.objectives.correction` does).
+    density is "marginal" in that sense, over batches, and *unfiltered*, as the logQ correction wants it: q is that of
+    another pair's slot before the mask, so it is above -inf at known positives and at the positive too, and an
+    objective corrects both (`graphns.objectives.correction` does).
 
     Args:
         graph: known positives; its destinations are the candidates.
@@ -56,6 +56,8 @@ class InBatch(Sampler):
     """
 
     density: Density = "marginal"
+    unfiltered: ClassVar[bool] = True
+    """That the density is of a slot before its mask."""
     log_popularity: Tensor
 
     def __init__(
