@@ -1,6 +1,6 @@
-"""Write the parts of the docs that follow from the code: the table of samplers, and the reference of public names.
+"""Write the parts of the docs that follow from the code: `python docs/generate.py`.
 
-    python docs/generate.py
+They are the table of samplers and the reference of public names.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from graphns.graph.graph import Graph
 from graphns.registry import Entry, entries
 
 DOCS = Path(__file__).parent
-HEAD = "<!-- written by docs/generate.py: edit the registry or the docstrings instead -->\n\n"
+HEAD = "<!-- written by docs/generate.py: edit the registry or the docstrings instead -->\n"
 FAMILIES = {
     "static": "the proposal is fixed by the data",
     "dynamic": "reads the model's scores, or the graph around the anchor",
@@ -35,7 +35,7 @@ def samplers() -> str:
     """The table of samplers, family by family."""
     ring = torch.arange(8)
     graph = Graph.from_edge_index(torch.stack([ring, (ring + 1) % 8]), num_nodes=8)
-    lines = [HEAD, "# Samplers\n"]
+    lines = [HEAD, "# Samplers"]
     for family, idea in FAMILIES.items():
         lines += [f"\n## {family.capitalize()}: {idea}\n",
                   "| name | class | draws | also called | reads the model | keeps state | density | paper |",
@@ -70,12 +70,13 @@ def arguments(thing: object) -> str:
 def reference() -> str:
     """Every public name with its arguments and its first line."""
     lines = [HEAD, "# Reference\n\nThe docstring of each has the formula, shapes, what is random and an example: "
-             "`help(graphns.Uniform)`.\n", "\n## `graphns`\n", "| name | what it is |", "|---|---|"]
+             "`help(graphns.Uniform)`.", "\n## `graphns`\n", "| name | what it is |", "|---|---|"]
     for name in sorted(graphns.__all__):
         thing = getattr(graphns, name)
         if inspect.isclass(thing):
-            # a NamedTuple's and a Protocol's own signatures say nothing that the fields do not
-            call = "" if name in ("Negatives", "Model", "Sampler") else f"({arguments(thing)})"
+            # an exception, an abstract class or a protocol is not called by users
+            plain = name in ("Model", "Sampler") or issubclass(thing, Exception)
+            call = "" if plain else f"({arguments(thing)})"
             lines.append(f"| `{name}{call}` | {first_line(thing)} |")
     for kind in ("objective", "mixer", "batcher"):
         rows = built_in(kind)

@@ -129,7 +129,7 @@ def test_no_utils() -> None:
     assert not names & {"utils", "util", "helpers", "misc", "common"}, "name a file by its idea"
 
 
-@pytest.mark.parametrize("file", FILES, ids=module_name)
+@pytest.mark.parametrize("file", [file for file in FILES if file.name != "cli.py"], ids=module_name)
 def test_prints_nothing(file: Path) -> None:
     calls = [
         node.lineno for node in ast.walk(ast.parse(file.read_text()))
@@ -148,7 +148,10 @@ def test_samplers_and_kernels_touch_no_global_generator(file: Path) -> None:
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = {alias.name for alias in node.names} | {getattr(node, "module", "") or ""}
             assert not names & {"random", "numpy.random"}, f"{file.name}:{node.lineno} imports a global generator"
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "torch":
-            assert node.attr not in GLOBAL_RANDOM, f"{file.name}:{node.lineno} draws with torch.{node.attr}"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) \
+                and isinstance(node.func.value, ast.Name) and node.func.value.id == "torch":
+            own = any(keyword.arg == "generator" for keyword in node.keywords)
+            name = node.func.attr
+            assert own or name not in GLOBAL_RANDOM, f"{file.name}:{node.lineno} draws with torch.{name}"
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in {"np", "numpy"}:
             assert node.attr != "random", f"{file.name}:{node.lineno} uses numpy.random"
