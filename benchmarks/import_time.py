@@ -15,27 +15,28 @@ import time
 REPEATS = 7
 
 
-def seconds(*command: str) -> float:
-    """Median wall time of a command."""
-    times = []
+def medians(commands: dict[str, list[str]]) -> dict[str, float]:
+    """Median wall time of each command; they take turns, so that a busy minute slows all alike."""
+    times: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(REPEATS + 1):
-        begin = time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        times.append(time.perf_counter() - begin)
-    return statistics.median(times[1:])
+        for name, command in commands.items():
+            begin = time.perf_counter()
+            subprocess.run([sys.executable, "-c", *command], check=True, stdout=subprocess.DEVNULL)
+            times[name].append(time.perf_counter() - begin)
+    return {name: statistics.median(each[1:]) for name, each in times.items()}
 
 
 def main() -> None:
     """Measure and print."""
-    python = sys.executable
-    torch = seconds(python, "-c", "import torch")
-    both = seconds(python, "-c", "import torch, graphns")
-    contract = seconds(python, "-c", "import torch; from graphns import Graph, Query, Sampler, Stream")
-    help_ = seconds(python, "-c", "import sys; sys.argv = ['graphns', '--help']; from graphns.cli import main; main()")
-    print(f"import torch                      {torch:6.2f} s")
-    print(f"  + import graphns                {both:6.2f} s  ({100 * (both / torch - 1):+.1f} %)")
-    print(f"  + Graph, Query, Sampler, Stream {contract:6.2f} s  ({100 * (contract / torch - 1):+.1f} %)")
-    print(f"graphns --help                    {help_:6.2f} s")
+    took = medians({
+        "import torch": ["import torch"],
+        "import torch, graphns": ["import torch, graphns"],
+        "… and Query, Sampler, Stream": ["import torch; from graphns import Query, Sampler, Stream"],
+        "graphns --help": ["import sys; sys.argv = ['graphns', '--help']; from graphns.cli import main; main()"],
+    })
+    for name, each in took.items():
+        added = f"  ({100 * (each / took['import torch'] - 1):+.1f} %)" if "graphns" in name or "…" in name else ""
+        print(f"{name:30} {each:6.2f} s{'' if name.startswith('graphns') else added}")
 
 
 if __name__ == "__main__":
