@@ -2,10 +2,9 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from graphns.kernels import guide, weighted, weighted_distinct
 from graphns.kernels.csr import build_csr
@@ -27,19 +26,23 @@ def rows_of(lists, num_dst):
     return build_csr(row, col, len(lists), num_dst)[:2]
 
 
-@st.composite
-def cases(draw):
-    weights = draw(st.lists(st.integers(0, 6), min_size=1, max_size=9))
-    n = len(weights)
-    rows = draw(st.lists(st.sets(st.integers(0, n - 1)), min_size=1, max_size=4))
-    width = draw(st.integers(0, 2))
-    queries = draw(st.lists(st.tuples(st.integers(-1, len(rows) - 1),
-                                      st.lists(st.integers(-1, n), min_size=width, max_size=width)),
-                            min_size=1, max_size=6))
+def make_case(seed):
+    """Small weights, zeros among them; rows; and queries whose extras are in the row, outside it, equal or none.
+
+    From a seed, not by hypothesis: its examples lean to the simple, and two extras at once were rare.
+    """
+    rng = np.random.default_rng(seed)
+    n, width = int(rng.integers(1, 10)), (2, 2, 1, 0)[seed % 4]
+    weights = (rng.integers(0, 7, n) * (rng.random(n) < 0.8)).tolist()
+    rows = [set(np.flatnonzero(rng.random(n) < share).tolist()) for share in rng.random(4)]
+    queries = [(int(rng.integers(-1, 4)), rng.integers(-1, n + 1, width).tolist()) for _ in range(8)]
     return weights, rows, width, queries
 
 
-@given(cases())
+CASES = [make_case(seed) for seed in range(60)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=range(len(CASES)))
 def test_every_number_of_the_range_gives_the_exact_multiset(case):
     weights, lists, width, queries = case
     indptr, indices = rows_of(lists, len(weights))
@@ -65,15 +68,15 @@ def test_every_number_of_the_range_gives_the_exact_multiset(case):
         assert Counter(vectorised[b, : int(left[b])].tolist()) == want
 
 
-@given(cases(), st.integers(0, 3))
-def test_distinct_draws_agree_and_empty_the_row(case, seed):
+@pytest.mark.parametrize("case", CASES, ids=range(len(CASES)))
+def test_distinct_draws_agree_and_empty_the_row(case):
     weights, lists, width, queries = case
     indptr, indices = rows_of(lists, len(weights))
     table = cumulative_weights(torch.tensor(weights) * 2**55)
     keys = weighted_keys(indptr, indices, table)
     rows = torch.tensor([row for row, _ in queries])
     extra = torch.tensor([each for _, each in queries], dtype=torch.int64).reshape(len(queries), width)
-    row_keys = Stream(seed).row_keys(torch.arange(len(rows)))
+    row_keys = Stream(3).row_keys(torch.arange(len(rows)))
     k = len(weights)
     ids, found = complement_weighted_distinct(indptr, indices, rows, extra, table, row_keys, k)
     again, found_too = complement_weighted_distinct_torch(indptr, indices, keys, rows, extra, table, row_keys, k)
