@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from os import PathLike
 from typing import Self
 
 import torch
@@ -176,6 +177,19 @@ class Graph(TensorData):
     def to(self, device: torch.device | str) -> Graph:
         """The graph on another device; itself if it is there already."""
         return self if torch.device(device) == self.device else self.map(lambda tensor: tensor.to(device))
+
+    def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the graph to a folder; see `graph.store.save`."""
+        from graphns.graph.store import save
+
+        save(self, path, overwrite=overwrite)
+
+    @staticmethod
+    def open(path: str | PathLike[str], *, verify: bool = False) -> Graph:
+        """A saved graph, mapped and not read; see `graph.store.open_graph`."""
+        from graphns.graph.store import open_graph
+
+        return open_graph(path, verify=verify)
 
     def __repr__(self) -> str:
         """Sizes at a glance."""

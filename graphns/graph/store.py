@@ -39,6 +39,11 @@ class MappedGraph(Graph):
         self.path = path
         self._made = made
 
+    @property
+    def edge_filter(self) -> Tensor | None:
+        """None: the table would read every edge, and draws are the same without it."""
+        return None
+
     def map(self, function: Callable[[Tensor], Tensor]) -> Graph:
         """The graph with `function` applied to its tensors; itself where that leaves them in place."""
         found = super().map(function)

@@ -67,9 +67,9 @@ def test_hetero_data() -> None:
     assert (buys.bipartite, buys.num_src, buys.num_dst, buys.edge_index.tolist()) == (True, 2, 4, [[0, 1], [3, 0]])
     knows = from_data(hetero(), ("user", "knows", "user"))
     assert not knows.bipartite and knows.weight is not None and knows.weight.tolist() == [2.5]
-    with pytest.raises(ValueError, match="HeteroData needs edge_type, one of"):
+    with pytest.raises(ValueError, match=r"HeteroData needs edge_type, one of"):
         from_data(hetero())
-    with pytest.raises(ValueError, match="has no edge type .*sells"):
+    with pytest.raises(ValueError, match=r"has no edge type .*sells"):
         from_data(hetero(), ("user", "sells", "item"))
     unsized = HeteroData()
     unsized["a", "to", "b"].edge_attr = torch.ones(1)

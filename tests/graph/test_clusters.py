@@ -49,7 +49,7 @@ def test_wrong_use() -> None:
     for number in (0, 63):
         with pytest.raises(ValueError, match=rf"num_clusters must be in \[1, 62\].*got {number}"):
             clusters(hub_graph(), number)
-    with pytest.raises(ValueError, match="imbalance must be at least 1, got 0.5"):
+    with pytest.raises(ValueError, match=r"imbalance must be at least 1, got 0.5"):
         clusters(hub_graph(), 2, imbalance=0.5)
     with pytest.raises(ValueError, match="one kind of node"):
         clusters(Graph.empty((2, 2)), 1)

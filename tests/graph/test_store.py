@@ -32,7 +32,8 @@ def draw(sampler: Uniform) -> list[list[int]]:
 ])
 @pytest.mark.parametrize("verify", [False, True])
 def test_what_is_saved_is_opened(graph: Graph, verify: bool, tmp_path: Path) -> None:
-    found = open_graph(save(graph, tmp_path / "deep" / "graph"), verify=verify)
+    graph.save(tmp_path / "deep" / "graph")
+    found = Graph.open(tmp_path / "deep" / "graph", verify=verify)
     assert (found.bipartite, found.num_src, found.num_dst) == (graph.bipartite, graph.num_src, graph.num_dst)
     assert found.edge_index.tolist() == graph.edge_index.tolist() and found.indices.dtype == graph.indices.dtype
     assert (found.weight is None) == (graph.weight is None)
@@ -56,6 +57,27 @@ def test_a_spawned_worker_reopens(tmp_path: Path) -> None:
     sampler = Uniform(open_graph(save(Graph.from_edge_index(EDGES, 4), tmp_path / "graph")))
     with get_context("spawn").Pool(1) as pool:
         assert pool.apply(draw, (sampler,)) == draw(sampler)
+
+
+def test_draws_touch_only_the_rows_that_they_need(tmp_path: Path) -> None:
+    """An indices file of 2 GiB, one hole after three ids: to read it whole would fill as much memory."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        pytest.skip("needs /proc to see what is resident")
+    path = save(Graph.from_edge_index(EDGES[:, :3], 4), tmp_path / "graph")
+    size = 2**29
+    holes = np.lib.format.open_memmap(path / "indices.npy", "w+", np.int32, (size,))
+    holes[:3] = [1, 2, 2]
+    del holes
+    np.save(path / "indptr.npy", np.array([0, 2, 3, 3, size]))
+    about = json.loads((path / "graph.json").read_text())
+    about["arrays"]["indices"]["length"] = size
+    change(path, arrays=about["arrays"])
+    before = int(statm.read_text().split()[1])
+    anchor = torch.tensor([0, 1, 2])
+    drawn = Uniform(Graph.open(path))(Query(anchor, anchor, 20, stream=Stream(0)))
+    assert [set(row) for row in drawn.ids.tolist()] == [{3}, {0, 3}, {0, 1, 3}]
+    assert (int(statm.read_text().split()[1]) - before) * 4096 < 2**28
 
 
 def test_overwriting(tmp_path: Path) -> None:
@@ -98,7 +120,7 @@ def test_damage_is_reported(tmp_path: Path) -> None:
     def fresh() -> Path:
         return save(Graph.from_edge_index(EDGES, 4, torch.ones(4)), tmp_path / "graph", overwrite=True)
 
-    with pytest.raises(ValueError, match="is no saved graph: it has no graph.json"):
+    with pytest.raises(ValueError, match=r"is no saved graph: it has no graph.json"):
         open_graph(tmp_path)
     path = fresh()
     file = path / "indices.npy"
@@ -136,5 +158,5 @@ def test_damage_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="names the arrays"):
         open_graph(path)
     (path / "graph.json").write_text("{")
-    with pytest.raises(ValueError, match="graph.json is damaged"):
+    with pytest.raises(ValueError, match=r"graph.json is damaged"):
         open_graph(path)
