@@ -7,13 +7,13 @@ loss = objective(...)  →  sampler.update(query, negatives, feedback).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self, final, runtime_checkable
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import BatchSampler, get_worker_info
+from torch.utils.data import get_worker_info
 
 from graphns.streams import Stream
 
@@ -179,26 +179,6 @@ class TensorData(ABC):
     @abstractmethod
     def map(self, function: Callable[[Tensor], Tensor]) -> TensorData:
         """The same data with `function` applied to every tensor."""
-
-
-class Mixer(nn.Module, ABC):
-    """Bends candidates into negatives that are rows of no table (MixGCF, MoCHi, DENS)."""
-
-    @abstractmethod
-    def forward(self, anchor: Tensor, positive: Tensor, candidates: Tensor) -> Tensor:
-        """Vectors [B, k, d] from those of anchors [B, d], positives [B, d] and candidates [B|1, m, d]."""
-
-
-class Batcher(BatchSampler, ABC):
-    """Chooses the anchors of each batch (clusters, proximity walks, DFS order): a torch batch sampler."""
-
-    @abstractmethod
-    def __iter__(self) -> Iterator[list[int]]:
-        """The example ids of one batch after another."""
-
-    @abstractmethod
-    def __len__(self) -> int:
-        """Batches in an epoch."""
 
 
 class Sampler(nn.Module, ABC):

@@ -10,8 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from graphns.base import Batcher, Feedback, InfeasibleError, Mixer, Model, Negatives, Query, Sampler, TensorData
+from graphns.base import Feedback, InfeasibleError, Model, Negatives, Query, Sampler, TensorData
+from graphns.batchers.batcher import Batcher
 from graphns.graph.graph import Graph
+from graphns.mixers.mixer import Mixer
 from graphns.streams import Stream
 
 

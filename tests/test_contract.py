@@ -16,8 +16,10 @@ import pytest
 import torch
 
 import graphns
-from graphns.base import Batcher, Mixer, Negatives, Query, Sampler
+from graphns.base import Negatives, Query, Sampler
+from graphns.batchers.batcher import Batcher
 from graphns.graph.graph import Graph
+from graphns.mixers.mixer import Mixer
 from graphns.registry import entries
 from graphns.streams import Stream
 from tests.contract.cases import (

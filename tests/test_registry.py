@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from graphns import registry
-from graphns.base import Batcher, Mixer, Sampler
+from graphns.base import Sampler
+from graphns.batchers.batcher import Batcher
+from graphns.mixers.mixer import Mixer
 from graphns.registry import Entry, UnknownNameError, entries, find, load, register
 
 FAMILIES = {"static", "dynamic", "adversarial", "efficient", "compose"}
