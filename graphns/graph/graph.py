@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from os import PathLike
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -190,6 +190,12 @@ class Graph(TensorData):
         from graphns.graph.store import open_graph
 
         return open_graph(path, verify=verify)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or another process needs: the rows, not the tables that follow from them."""
+        derived = {name for cls in type(self).__mro__ for name, value in vars(cls).items()
+                   if isinstance(value, cached_property)}
+        return {name: value for name, value in vars(self).items() if name not in derived}
 
     def __repr__(self) -> str:
         """Sizes at a glance."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
@@ -65,3 +66,11 @@ def test_anchors_must_be_rows() -> None:
         graph.rows(torch.tensor([0, -1]))
     with pytest.raises(ValueError, match="one id per anchor"):
         graph.rows(torch.tensor([[0, 1]]))
+
+
+def test_a_pickle_leaves_derived_tables_behind() -> None:
+    graph = Graph.from_edge_index(torch.tensor([[0, 0, 1], [1, 2, 2]]), 3)
+    assert graph.edge_filter is not None and graph.degree.tolist() == [2, 1, 0]
+    again = pickle.loads(pickle.dumps(graph))
+    assert not {"edge_filter", "degree"} & set(vars(again))
+    assert torch.equal(again.edge_filter, graph.edge_filter) and torch.equal(again.indices, graph.indices)
