@@ -170,9 +170,14 @@ def test_guides_find_every_value():
 
 
 def test_the_loops_as_python(monkeypatch):
-    pairs = {(0, 1), (0, 0), (2, 3), (3, 0), (3, 1), (3, 2)}
-    rows = rows_of(pairs, 4, 4)
-    want = [non_edges(*rows, 4, 4, 4, Stream(5), directed=d)[0] for d in (True, False)]
-    run_as_python(monkeypatch, edges, guide, csr)
-    assert [non_edges(*rows_of(pairs, 4, 4), 4, 4, 4, Stream(5), directed=d)[0].tolist() for d in (True, False)] == [
-        each.tolist() for each in want]
+    pairs = {(0, 1), (0, 0), (2, 3), (3, 0), (3, 1), (3, 2), (5, 4)}
+
+    def draw():
+        # 3 of 24 or 10 pairs go by rounds, 5 of 10 at the most collisions
+        return [non_edges(*rows_of(pairs, 6, 6), 6, 6, num, Stream(5), directed=directed)[0].tolist()
+                for directed in (True, False) for num in (3, 5)]
+
+    want = draw()
+    run_as_python(monkeypatch, guide, csr, edges)
+    monkeypatch.setattr(edges, "guided", guide.guided)
+    assert draw() == want

@@ -93,6 +93,8 @@ def test_bipartite_labels_are_a_pair(within):
     check_distribution(sampler, query, 6)
     with pytest.raises(ValueError, match="clusters of a bipartite graph must be given"):
         Clustered(graph)
+    one = Clustered.from_graph(graph, within=within)
+    assert torch.isfinite(one.log_prob(query, torch.arange(6)[None])).sum(1).tolist() == [4, 5]
 
 
 def test_clusters_are_found_where_none_are_given():
