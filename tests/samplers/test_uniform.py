@@ -69,3 +69,14 @@ def test_wrong_options_are_refused():
         Uniform(hub_graph(), exclude="row")
     with pytest.raises(ValueError, match="infeasible must be one of 'mask', 'raise', got 'skip'"):
         Uniform(hub_graph(), infeasible="skip")
+
+
+def test_known_positives_need_no_look_up():
+    graph = hub_graph()
+    source, target = graph.edge_index
+    feasible = graph.degree[source] < NUM_NODES - 1
+    query = Query(source[feasible], target[feasible], k=9, stream=Stream(3))
+    checked, trusted = Uniform(graph)(query), Uniform(graph, positives="known")(query)
+    assert torch.equal(checked.ids, trusted.ids) and torch.equal(checked.log_prob, trusted.log_prob)
+    with pytest.raises(ValueError, match="needs exclude='neighbors'"):
+        Uniform(graph, exclude="self", positives="known")

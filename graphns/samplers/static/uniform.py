@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -9,6 +11,7 @@ from graphns.base import Density, Negatives, Query, Sampler
 from graphns.graph.graph import Graph
 from graphns.kernels.complement import complement_uniform
 from graphns.kernels.distinct import complement_distinct
+from graphns.kernels.keys import row_keys
 from graphns.samplers.exclusion import (
     Exclude,
     Infeasible,
@@ -35,6 +38,8 @@ class Uniform(Sampler):
         replace: whether a row may hold a negative twice.
         infeasible: ``"mask"`` or ``"raise"``, for anchors without candidates, or with fewer than k where they are to be
             distinct.
+        positives: ``"check"``: the positive is looked up in the anchor's row, since it may be no edge of the graph.
+            ``"known"``: a promise that every positive is one (training edges); it spares a search a pair.
 
     Returns:
         On call, ids, log_prob and mask, all [B, k]. Without replacement, a row with fewer than k candidates gives each
@@ -58,33 +63,39 @@ class Uniform(Sampler):
     density: Density = "marginal"
 
     def __init__(
-        self, graph: Graph, *, exclude: Exclude = "neighbors", replace: bool = True, infeasible: Infeasible = "mask"
+        self, graph: Graph, *, exclude: Exclude = "neighbors", replace: bool = True, infeasible: Infeasible = "mask",
+        positives: Literal["check", "known"] = "check",
     ) -> None:
         super().__init__()
+        check_choice(positives, ("check", "known"), "positives")
+        if positives == "known" and exclude != "neighbors":
+            raise ValueError("positives='known' leaves them to the anchor's row: it needs exclude='neighbors'")
         check_choice(exclude, ("neighbors", "self"), "exclude")
         check_choice(infeasible, ("mask", "raise"), "infeasible")
         self.graph = graph
         self.exclude = exclude
         self.replace = replace
         self.infeasible = infeasible
+        self.positives = positives
 
     def sample(self, query: Query) -> Negatives:
         """Draw k negatives per pair."""
         rows, extra = excluded(self.graph, query, self.exclude)
-        graph, row_keys = self.graph, query.stream.row_keys(query.row)
+        if self.positives == "known":
+            extra = extra[:, :1].contiguous()  # the row has the positive already
+        graph, keys = self.graph, row_keys(query.stream, query.row)
+        arguments = (graph.indptr, graph.indices, rows, extra, graph.num_dst, keys, query.k)
         if self.replace:
-            ids, counts = complement_uniform(
-                graph.indptr, graph.indices, rows, extra, graph.num_dst, row_keys, query.k, graph.edge_filter
-            )
-            mask = (counts > 0)[:, None].expand_as(ids)
+            ids, counts = complement_uniform(*arguments, graph.edge_filter)
+            available = (counts > 0)[:, None]
         else:
-            ids, counts = complement_distinct(
-                graph.indptr, graph.indices, rows, extra, graph.num_dst, row_keys, query.k
-            )
-            mask = torch.arange(query.k, device=ids.device) < counts[:, None]
+            ids, counts = complement_distinct(*arguments)
+            available = torch.arange(query.k, device=ids.device) < counts[:, None]
         raise_if_short(counts, 1 if self.replace else query.k, query, self.infeasible)
         log_prob = -counts.clamp(min=1).double().log().float()
-        return Negatives(ids, torch.where(mask, log_prob[:, None], 0.0), mask)
+        # with replacement a row's slots are alike: one number a row, seen k times
+        log_prob = torch.where(available, log_prob[:, None], 0.0)
+        return Negatives(ids, log_prob.expand_as(ids), available.expand_as(ids))
 
     def log_prob(self, query: Query, ids: Tensor) -> Tensor:
         """-log of the number of candidates; -inf at excluded ids."""
