@@ -160,7 +160,7 @@ def test_damaged_files(tmp_path: Path, name: str) -> None:
 
 
 def test_files_that_lack_something(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="there is no file .*nowhere.npz"):
+    with pytest.raises(ValueError, match=r"there is no file .*nowhere\.npz"):
         load(tmp_path / "nowhere.npz")
     np.savez(tmp_path / "short.npz", x=arrays()["x"])
     with pytest.raises(ValueError, match="lacks edge_index, y; it needs"):
