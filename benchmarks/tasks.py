@@ -108,12 +108,13 @@ def _functions(work: Work) -> Iterator[Measured]:
 def _uniform(work: Work) -> Iterator[Measured]:
     from graphns.samplers.static.uniform import Uniform
 
-    uniform = Uniform(work.graph)
+    # DGL is asked for negatives of the graph's own edges; so are we, and say so
+    uniform = Uniform(work.graph, positives="known")
     anchor, positive = work.edge_index[:, work.chosen].unbind()
     few = min(1024, work.batch)
-    yield "batch", lambda: uniform(Query(anchor[:few], positive[:few], k=1, stream=work.stream)), 3 * few
+    yield "batch", lambda: uniform(Query(anchor[:few], positive[:few], k=1, stream=work.stream)), 2 * few
     yield ("per-source", lambda: uniform(Query(anchor, positive, k=work.k, stream=work.stream)),
-           2 * work.batch + work.batch * work.k)
+           work.batch + work.batch * work.k)
 
 
 def _weighted(work: Work) -> Iterator[Measured]:
