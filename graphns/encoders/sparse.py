@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,7 +12,6 @@ from torch import Tensor
 from graphns.base import TensorData
 
 
-@dataclass(frozen=True, eq=False)
 class Sparse(TensorData):
     """A fixed sparse matrix [n, m] and its transpose, both as CSR, so that forward and backward are row by row.
 
@@ -27,8 +25,9 @@ class Sparse(TensorData):
         tensor([[2., 0., 1.]])
     """
 
-    matrix: Tensor
-    transposed: Tensor
+    def __init__(self, matrix: Tensor, transposed: Tensor) -> None:
+        self.matrix = matrix
+        self.transposed = transposed
 
     @classmethod
     def from_entries(cls, row: Tensor, col: Tensor, value: Tensor, shape: tuple[int, int]) -> Sparse:
@@ -61,7 +60,11 @@ class Sparse(TensorData):
 
     def __matmul__(self, dense: Tensor) -> Tensor:
         """The product [n, d] with a dense matrix [m, d], differentiable in the dense one."""
-        product: Tensor = _Product.apply(dense, self.matrix, self.transposed)  # type: ignore[no-untyped-call]
+        # sparse products exist in full precision only
+        with torch.autocast(dense.device.type, enabled=False):
+            product: Tensor = _Product.apply(  # type: ignore[no-untyped-call]
+                dense.to(self.matrix.dtype), self.matrix, self.transposed
+            )
         return product
 
 
@@ -70,11 +73,11 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, dense: Tensor, matrix: Tensor, transposed: Tensor) -> Tensor:
         ctx.transposed = transposed
-        return matrix @ dense.to(matrix.dtype)
+        return matrix @ dense
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        return ctx.transposed @ grad.to(ctx.transposed.dtype), None, None
+        return ctx.transposed @ grad, None, None
 
 
 def _csr(row: Tensor, col: Tensor, value: Tensor, shape: tuple[int, int]) -> Tensor:

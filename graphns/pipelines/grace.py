@@ -224,12 +224,13 @@ def train(
         progress: called after every epoch with (epochs done, epochs in all, loss).
         checkpoint_every: epochs between checkpoints.
         accelerator: Fabric's: "cpu", "cuda", "mps", "auto".
-        precision: Fabric's: "32-true", "bf16-mixed", "16-mixed", "64-true" is not supported.
+        precision: "32-true", or Fabric's "bf16-mixed" or "16-mixed"; the loss is always made in float32.
 
     What is random: weights, views, anchors and draws, all keyed by `config.seed`; torch's generator is left alone.
 
     Raises:
-        ValueError: the folder holds another run; the sampler cannot serve GRACE; the loss is no longer finite.
+        ValueError: the folder holds another run; the sampler cannot serve GRACE; the loss is no longer finite; an
+            unknown precision.
 
     Example:
         >>> from graphns.data import load
@@ -244,6 +245,8 @@ def train(
     from lightning.fabric import Fabric
 
     config = GraceConfig.preset(data.name) if config is None else config
+    if precision not in ("32-true", "bf16-mixed", "16-mixed"):
+        raise ValueError(f"precision must be '32-true', 'bf16-mixed' or '16-mixed', got {precision!r}")
     fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)  # type: ignore[arg-type]
     data = data.to(fabric.device)
     sampler = every_node(data, config) if sampler is None else sampler.to(fabric.device)

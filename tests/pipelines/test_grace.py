@@ -241,6 +241,15 @@ def test_a_diverged_run_stops() -> None:
         train(tiny(), None, SMALL.replace(learning_rate=1e30))
 
 
+def test_mixed_precision_is_near_full() -> None:
+    data = tiny()
+    full, mixed = (train(data, Uniform(data.graph), SMALL, precision=each) for each in ("32-true", "bf16-mixed"))
+    assert mixed.embeddings.dtype == torch.float32
+    assert mixed.losses == pytest.approx(full.losses, rel=0.02) and mixed.losses != full.losses
+    with pytest.raises(ValueError, match="precision must be '32-true', 'bf16-mixed' or '16-mixed', got '64-true'"):
+        train(data, None, SMALL, precision="64-true")
+
+
 def test_digits_by_preset() -> None:
     """A few epochs of the default data: the probe finds most classes."""
     data = load("digits")
