@@ -5,7 +5,9 @@ They are the table of samplers and the reference of public names.
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
 from pathlib import Path
 
 import torch
@@ -24,6 +26,9 @@ FAMILIES = {
     "efficient": "reuses what is at hand",
     "compose": "samplers around samplers",
 }
+# what users call besides the names of the package itself and the registry's
+PACKAGES = ("graphns.graph", "graphns.views", "graphns.scorers", "graphns.encoders", "graphns.metrics", "graphns.data",
+            "graphns.pipelines")
 
 
 def built_in(kind: str) -> list[Entry]:
@@ -86,6 +91,18 @@ def reference() -> str:
                 thing = entry.load()
                 place = entry.target.replace(":", ".")
                 lines.append(f"| {entry.name} | `{place}({arguments(thing)})` | {first_line(thing)} | {entry.paper} |")
+    for package in PACKAGES:
+        rows = []
+        for info in pkgutil.iter_modules(importlib.import_module(package).__path__, f"{package}."):
+            module = importlib.import_module(info.name)
+            for name, thing in vars(module).items():
+                own = getattr(thing, "__module__", None) == info.name and not name.startswith("_")
+                if own and inspect.isfunction(thing):
+                    rows.append(f"| `{info.name}.{name}({arguments(thing)})` | {first_line(thing)} |")
+                elif own and inspect.isclass(thing) and name not in graphns.__all__:
+                    rows.append(f"| `{info.name}.{name}` | {first_line(thing)} |")
+        if rows:
+            lines += [f"\n## `{package}`\n", "| name | what it is |", "|---|---|", *rows]
     from graphns import pyg
 
     lines += ["\n## `graphns.pyg`\n", "| name | what it is |", "|---|---|"]
