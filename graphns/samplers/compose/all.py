@@ -63,9 +63,9 @@ class All(Sampler):
         for column in extra.T:
             pair = (column >= 0).nonzero()[:, 0]
             mask[pair, column[pair]] = False
-        count = mask.sum(1, keepdim=True).clamp(min=1)
-        log_prob = (-count.double().log()).float().expand_as(mask).masked_fill(~mask.any(1, keepdim=True), 0.0)
-        return Negatives(torch.arange(self.graph.num_dst, device=query.device)[None], log_prob, mask)
+        # log 1 = 0 where nothing is left; one number a row, seen N times
+        log_prob = (-mask.sum(1, keepdim=True).clamp(min=1).double().log()).float()
+        return Negatives(torch.arange(self.graph.num_dst, device=query.device)[None], log_prob.expand_as(mask), mask)
 
     def log_prob(self, query: Query, ids: Tensor) -> Tensor:
         """-log of the number of candidates; -inf at excluded ids."""
