@@ -74,7 +74,8 @@ def list_(
     for row in rows:
         family = "" if row.family == row.kind else row.family
         table.add_row(row.name, row.kind, family, ", ".join(row.aliases), ", ".join(row.needs), row.summary)
-    Console().print(table)
+    console = Console()
+    (console if console.is_terminal else Console(width=150)).print(table)
 
 
 @app.command()
@@ -88,6 +89,7 @@ def compare(
     k: Annotated[int | None, typer.Option(min=1, help="Negatives per node; default: set for the data.")] = None,
     exclude: Annotated[str, typer.Option(help="self (as GRACE does) or neighbors.")] = "self",
     corrected: Annotated[bool, typer.Option("--corrected", help="Train with the log-probability correction.")] = False,
+    split: Annotated[str | None, typer.Option(help="public or random; default: public, where there is one.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the results; a run cut off goes on there.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each run; default: all cores.")] = None,
     module: Annotated[list[str] | None, typer.Option("--import", help="Import this module first: it may register "
@@ -98,8 +100,8 @@ def compare(
     from graphns.compare.settings import Settings
 
     settings = Settings.make(data, root=root, samplers=samplers, seeds=seeds, epochs=epochs, k=k, exclude=exclude,
-                             corrected=corrected, threads=threads, imports=tuple(module or ()))
-    raise typer.Exit(run(settings, out or Path(f"graphns-compare-{settings.data}"), command=_command_line()))
+                             split=split, corrected=corrected, threads=threads, imports=tuple(module or ()))
+    raise typer.Exit(run(settings, out or Path(f"graphns-compare-{Path(settings.data).stem}"), command=_command_line()))
 
 
 @app.command()
@@ -229,6 +231,11 @@ def _is_users(error: Exception) -> bool:
     return Path(raised_in).is_relative_to(Path(__file__).parent)
 
 
+def _stopped() -> int:
+    print("graphns: stopped; a comparison goes on where it stopped when the same command is given", file=sys.stderr)
+    return _STOPPED
+
+
 def _fail(message: str) -> int:
     print("graphns: " + " ".join(message.split()), file=sys.stderr)
     return 2
@@ -237,13 +244,13 @@ def _fail(message: str) -> int:
 def run(arguments: list[str] | None = None) -> int:
     """Do what the command line says; the exit status. 2: the user's mistake, told in one line on stderr."""
     try:
-        return int(app(args=arguments, prog_name="graphns", standalone_mode=False) or 0)
+        status = int(app(args=arguments, prog_name="graphns", standalone_mode=False) or 0)
+        return _stopped() if status == _STOPPED else status
     except BrokenPipeError:  # the reader of a pipe had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (KeyboardInterrupt, typer.Abort):
-        print("graphns: stopped; the same command goes on where it stopped", file=sys.stderr)
-        return 130
+        return _stopped()
     except Exception as error:
         if hasattr(error, "format_message"):  # typer's own: an unknown option, a missing value
             return _fail(error.format_message())
@@ -254,6 +261,7 @@ def run(arguments: list[str] | None = None) -> int:
         raise
 
 
+_STOPPED = 130  # what shells report of a command that Ctrl-C ended
 _EXTRA = ("rich", "lightning", "sklearn", "matplotlib", "pandas", "yaml", "networkx", "faiss", "pynndescent")
 
 

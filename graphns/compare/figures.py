@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphns.compare.files import replacing, write_text
-from graphns.compare.table import BASELINE, Row
+from graphns.compare.table import Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,25 +76,26 @@ def _legend(figure: Figure, rows: list[Row]) -> None:
 
 
 def accuracy(rows: list[Row]) -> Figure | None:
-    """Accuracy of each row: its seeds, their mean, and the mean's own 95 % interval."""
+    """Accuracy of each row, its seeds and their mean; and the paired difference to uniform with its interval."""
     if not rows:
         return None
-    from scipy.stats import t
-
-    figure, axes = _new(7.4, 1.1 + 0.34 * len(rows))
+    paired = any(row["low"] is not None and not math.isnan(row["low"]) for row in rows)
+    figure, axes = _new(9.6 if paired else 6.4, 1.1 + 0.34 * len(rows), 1 + paired, sharey=True, squeeze=False)
+    left, right = axes[0][0], axes[0][-1]
     for at, row in enumerate(reversed(rows)):
-        values = [100 * value for value in row["accuracies"].values()]
-        mean, n = sum(values) / len(values), len(values)
-        axes.plot(values, [at] * n, "o", color=_colour(row), alpha=0.35, markersize=4, markeredgewidth=0)
-        if n > 1:
-            half = float(t.ppf(0.975, n - 1)) * 100 * row["std"] / math.sqrt(n)
-            axes.plot([mean - half, mean + half], [at, at], color=_colour(row), linewidth=2)
-        axes.plot(mean, at, "D", color=_colour(row), markersize=6, markeredgecolor="white")
-        if row["name"] == BASELINE:
-            axes.axvline(mean, color=_colour(row), linewidth=0.9, linestyle="--", zorder=0)
-    axes.set_yticks(range(len(rows)), [row["name"] for row in reversed(rows)])
-    axes.set_xlabel("test accuracy of the linear probe, % (diamond: mean with its 95 % interval; dots: seeds)")
-    axes.grid(axis="x")
+        colour, values = _colour(row), [100 * value for value in row["accuracies"].values()]
+        left.plot(values, [at] * len(values), "o", color=colour, alpha=0.55, markersize=5, markeredgewidth=0)
+        left.plot(100 * row["accuracy"], at, "|", color="#222222", markersize=13, markeredgewidth=2)
+        if paired and row["difference"] is not None:
+            right.plot([100 * row["low"], 100 * row["high"]], [at, at], color=colour, linewidth=2.2)
+            right.plot(100 * row["difference"], at, "D", color=colour, markersize=6, markeredgecolor="white")
+    left.set_yticks(range(len(rows)), [row["name"] for row in reversed(rows)])
+    left.set_xlabel("test accuracy, % (dots: seeds; bar: mean)")
+    left.grid(axis="x")
+    if paired:
+        right.axvline(0, color=COLOURS["static"], linewidth=0.9, linestyle="--", zorder=0)
+        right.set_xlabel("paired difference to uniform, points, with 95 % interval")
+        right.grid(axis="x")
     _legend(figure, rows)
     return figure
 
@@ -115,7 +116,7 @@ def tradeoff(rows: list[Row]) -> Figure | None:
 
 
 def _scatter(axes: Axes, rows: list[Row], key: str) -> None:
-    axes.margins(0.16, 0.12)
+    axes.margins(0.25, 0.15)
     axes.grid()
     points = [(100 * row[key], 100 * row["accuracy"]) for row in rows]
     for row, (x, y) in zip(rows, points, strict=True):
@@ -123,32 +124,37 @@ def _scatter(axes: Axes, rows: list[Row], key: str) -> None:
     _label(axes, [row["name"] for row in rows], points)
 
 
-def _label(axes: Axes, names: list[str], points: list[tuple[float, float]]) -> None:
-    """Names beside their points, each at the first of eight places that hides no point and no other name."""
+def _label(axes: Axes, names: list[str], points: list[tuple[float, float]],
+           others: list[tuple[float, float]] | None = None) -> None:
+    """Names beside their points, each where it hides least of points and `others`; a line leads to those far off."""
     axes.get_figure(root=True).draw_without_rendering()  # type: ignore[union-attr]  # it stands in one
     shown = axes.transData.transform(points)
-    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in shown]
-    frame = axes.get_window_extent()
-    places: list[tuple[float, float, str]] = [
-        (7, -3, "left"), (-7, -3, "right"), (0, 7, "center"), (0, -14, "center"), (6, 6, "left"), (-6, 6, "right"),
-        (6, -12, "left"), (-6, -12, "right"), (0, 18, "center"), (0, -25, "center"), (0, 29, "center"),
-        (0, -36, "center")]
+    marks = axes.transData.transform([*points, *(others or [])])
+    taken = [(x - 5.0, y - 5.0, x + 5.0, y + 5.0) for x, y in marks]
+    frame, pixels = axes.get_window_extent(), 100 / 72  # at the 100 dots per inch of a figure not yet saved
     for name, (x, y) in zip(names, shown, strict=True):
-        width = 6.4 * len(name)
-        best, least = None, math.inf
-        for dx, dy, side in places:
-            left = x + dx * 1.4 - {"left": 0.0, "right": width, "center": width / 2}[side]
-            box = (left, y + dy * 1.4, left + width, y + dy * 1.4 + 12)
-            hidden = sum(max(0.0, min(box[2], b[2]) - max(box[0], b[0])) * max(0.0, min(box[3], b[3]) - max(box[1], b[1]))
-                         for b in taken)
-            hidden += 50 * (max(0.0, frame.x0 - box[0]) + max(0.0, box[2] - frame.x1 - 12)
-                            + max(0.0, frame.y0 - box[1]) + max(0.0, box[3] - frame.y1 - 14))
+        width, best, least = 6.3 * len(name), None, math.inf
+        for far, dx, dy in _PLACES:
+            middle = x + (dx > 0) * (width / 2 + 10 * dx) - (dx < 0) * (width / 2 - 10 * dx)
+            low = y + dy * pixels
+            box = (middle - width / 2, low - 6, middle + width / 2, low + 7)
+            hidden = far + sum(max(0.0, min(box[2], b[2]) - max(box[0], b[0]))
+                               * max(0.0, min(box[3], b[3]) - max(box[1], b[1])) for b in taken)
+            hidden += 50 * (max(0.0, frame.x0 - box[0]) + max(0.0, box[2] - frame.x1)
+                            + max(0.0, frame.y0 - box[1]) + max(0.0, box[3] - frame.y1))
             if hidden < least:
-                best, least = (dx, dy, side, box), hidden
+                best, least = (middle, low, far, box), hidden
         assert best is not None
         taken.append(best[3])
-        axes.annotate(name, tuple(axes.transData.inverted().transform((x, y))), (best[0], best[1]), textcoords="offset points",
-                      ha=best[2], fontsize=8, color="#333333")
+        line: Any = {"arrowstyle": "-", "color": "#999999", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
+        at, place = axes.transData.inverted().transform([(x, y), best[:2]])
+        axes.annotate(name, tuple(at), tuple(place), ha="center", va="center", fontsize=8, color="#333333",
+                      arrowprops=line if best[2] else None)
+
+
+# (cost, direction, points upwards) of a name's middle: beside the point first, then further off
+_PLACES = [(0, 1, 0), (0, -1, 0), (0, 0, 11), (0, 0, -11), *(
+    (4 + abs(dy) / 4, dx, dy) for dy in (14, -14, 26, -26, 38, -38, 50, -50, 62, -62) for dx in (2, -2))]
 
 
 def gradient(rows: list[Row]) -> Figure | None:
@@ -156,9 +162,11 @@ def gradient(rows: list[Row]) -> Figure | None:
     rows = [row for row in rows if row["bias"] is not None]
     if not rows:
         return None
-    figure, (axes, bars) = _new(10.2, 4.6, 2, width_ratios=(1.35, 1))
+    figure, (axes, dots) = _new(10.2, 4.6, 2, width_ratios=(1.35, 1))
     floor_x, floor_y = _floor(rows, "bias"), _floor(rows, "variance")
-    names, points = [], []
+    names: list[str] = []
+    points: list[tuple[float, float]] = []
+    corrected: list[tuple[float, float]] = []
     for row in rows:
         colour = _colour(row)
         x, y = max(row["bias"], floor_x), max(row["variance"], floor_y)
@@ -166,25 +174,28 @@ def gradient(rows: list[Row]) -> Figure | None:
         points.append((x, y))
         if row["bias_corrected"] is not None:
             u, v = max(row["bias_corrected"], floor_x), max(row["variance_corrected"], floor_y)
+            corrected.append((u, v))
             axes.plot([x, u], [y, v], color=colour, linewidth=0.8, alpha=0.5, zorder=1)
             axes.plot(u, v, "o", markerfacecolor="white", markeredgecolor=colour, markersize=7)
         axes.plot(x, y, "o", color=colour, markersize=7, markeredgecolor="white")
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.margins(0.14, 0.12)
+    axes.margins(0.2, 0.15)
     axes.grid()
     axes.set_xlabel("bias, relative to the all-negatives gradient")
     axes.set_ylabel("variance of one draw, relative")
-    axes.set_title("filled: as trained uncorrected; open: with the correction")
-    _label(axes, names, points)
+    axes.set_title("filled: uncorrected; open: corrected")
+    _label(axes, names, points, corrected)
     for at, row in enumerate(reversed(rows)):
-        bars.barh(at + 0.19, row["cosine_one"], 0.36, color=_colour(row))
-        if row["cosine_one_corrected"] is not None:
-            bars.barh(at - 0.19, row["cosine_one_corrected"], 0.36, facecolor="white", edgecolor=_colour(row))
-    bars.set_yticks(range(len(rows)), [row["name"] for row in reversed(rows)])
-    bars.set_title("cosine of one draw with all negatives")
-    bars.set_xlim(min(0.0, *(row["cosine_one"] for row in rows)), 1.0)
-    bars.grid(axis="x")
+        for ending, face, shift in (("", _colour(row), 0.0), ("_corrected", "white", -0.3)):
+            cosine = row["cosine_one" + ending]
+            if cosine is not None:
+                dots.plot(max(1 - cosine, 1e-7), at + shift, "o", markerfacecolor=face, markeredgecolor=_colour(row),
+                          markersize=7)
+    dots.set_yticks(range(len(rows)), [row["name"] for row in reversed(rows)])
+    dots.set_title("1 - cosine of one draw with all negatives")
+    dots.set_xscale("log")
+    dots.grid()
     _legend(figure, rows)
     return figure
 
@@ -205,7 +216,9 @@ def speed(rows: list[Row]) -> Figure | None:
               False), ("added_mb", "memory that training adds, MB", False))
     for panel, (key, title, logarithmic) in zip(axes, panels, strict=True):
         for at, row in enumerate(reversed(rows)):
-            if row[key] is not None:
+            if row[key] is not None and logarithmic:  # a bar has no honest length where the axis has no zero
+                panel.plot(row[key], at, "o", color=_colour(row), markersize=8)
+            elif row[key] is not None:
                 panel.barh(at, row[key], 0.62, color=_colour(row))
         panel.set_title(title)
         panel.grid(axis="x")

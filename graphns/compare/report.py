@@ -5,21 +5,23 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from graphns.compare.settings import REFERENCES
 from graphns.compare.table import BASELINE, COLUMNS, GROUPS, Row, verdicts
 
 _CAPTIONS = {
-    "accuracy": ("Accuracy", "Dots are seeds, diamonds their mean with its own 95 % interval; the dashed line is uniform. "
-                             "Whether two samplers differ is told by the paired difference in the table, not by whether "
-                             "these intervals overlap: the seed moves all samplers together."),
-    "tradeoff": ("Accuracy against what was drawn", "Hard negatives score high for the model; the harder, the more of "
-                                                    "them are of the anchor's own class. Both shares are measured at the "
-                                                    "frozen checkpoint."),
+    "accuracy": ("Accuracy", "Left: every seed, and the mean. Right: the mean difference to uniform under the same "
+                 "seeds. The seed moves all samplers together, so the spread on the left says little about a "
+                 "difference; an interval on the right that covers 0 shows none."),
+    "tradeoff": ("Accuracy against what was drawn", "Hard negatives score high for the model. Both shares are measured "
+                 "at the frozen checkpoint."),
     "gradient": ("Bias and variance of the gradient", "At the frozen checkpoint, relative to the gradient over all "
-                                                      "negatives. A line joins a sampler's two forms. Zeros stand at the "
-                                                      "lower or left edge."),
+                 "negatives. Filled: uncorrected; open: with the log-probability correction; a line joins the two. "
+                 "Zeros stand at the lower or left edge."),
     "speed": ("Speed and memory", "Drawing alone, a whole training epoch, and the memory that training adds to the "
-                                  "loaded program."),
+              "loaded program."),
 }
+WORDS = ("family", "verdict")
+_WORD = ' class="word"'
 _STYLE = """
 :root{color-scheme:light}
 body{font:16px/1.5 system-ui,sans-serif;color:#1c1c1c;background:#fff;margin:0 auto;max-width:68rem;padding:1.5rem}
@@ -29,7 +31,7 @@ p,li{max-width:46rem}.lead{color:#444;margin:.2rem 0 1rem}
 caption{text-align:left;font-weight:600;padding:.9rem 0 .3rem}
 th,td{padding:.22rem .6rem;text-align:right;border-bottom:1px solid #e8e8e8;white-space:nowrap}
 thead th{border-bottom:2px solid #999;font-weight:600}
-th:first-child,td.word{text-align:left}tbody th{font-weight:500;background:#fff;position:sticky;left:0}
+th:first-child,.word{text-align:left}tbody th{font-weight:500;background:#fff;position:sticky;left:0}
 tr.reference *{color:#666}tr.baseline th,tr.baseline td{background:#f2f6fb}
 .better{color:#00674c;font-weight:600}.worse{color:#a33c00;font-weight:600}
 figure{margin:1.6rem 0}figure svg{width:100%;height:auto;max-width:60rem;display:block}
@@ -60,8 +62,8 @@ def render(rows: list[Row], figures: dict[str, str], config: dict[str, Any], con
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <title>graphns compare: {escape(data["name"])}</title><style>{_STYLE}</style></head><body>
 <h1>Negative samplers on {escape(data["name"])}</h1>
-<p class="lead">{data["nodes"]:,} nodes, {data["edges"]:,} edges, {data["features"]:,} features, {data["classes"]} classes
- · {seeds} seed{"s" if seeds != 1 else ""} · {escape(config["protocol"]["training"])}</p>
+<p class="lead">{data["nodes"]:,} nodes, {data["edges"]:,} edges (both directions), {data["features"]:,} features,
+{data["classes"]} classes · {seeds} seed{"s" if seeds != 1 else ""} · {escape(config["protocol"]["training"])}</p>
 {_findings(rows, seeds)}
 <h2>Results</h2>
 {"".join(_table(rows, group) for group in GROUPS)}
@@ -91,9 +93,22 @@ def _findings(rows: list[Row], seeds: int) -> str:
                else "one seed gives no interval" if seeds < 2 else "no two samplers finished")
         return f"<p>No verdicts: {why}.</p>"
     by_chance = f"{0.05 * judged:.1f}"
-    return (f"<ul>{''.join(lines)}</ul><p>Each verdict is one 95 % interval of a paired difference over {seeds} seeds, not "
-            f"adjusted for their number: of {judged} comparisons without any true difference, {by_chance} would still be "
-            "called one on average. 'No difference' means that these seeds show none, not that there is none.</p>")
+    lines.append(_references(rows))
+    return (f"<ul>{''.join(lines)}</ul><p>Each verdict is one 95 % interval of a paired difference over {seeds} seeds, "
+            f"not adjusted for their number: of {judged} comparisons without any true difference, {by_chance} would "
+            "still be called one on average. 'No difference' means that these seeds show none, not that there is "
+            "none.</p>")
+
+
+def _references(rows: list[Row]) -> str:
+    found = {row["name"]: row for row in rows if row["name"] in (*REFERENCES, "all") and row["accuracy"] is not None}
+    words = ", ".join(f"{name} {100 * row['accuracy']:.1f} %" for name, row in found.items())
+    text = f"<li><b>For comparison:</b> {escape(words)}.</li>"
+    untrained = found.get(REFERENCES[1])
+    if untrained is not None and untrained["verdict"] == "better":
+        text += ("<li><b>Mind:</b> on these data the untrained encoder is better than training with uniform negatives, "
+                 "so what separates the samplers here is no gain from training.</li>")
+    return text
 
 
 def _table(rows: list[Row], group: str) -> str:
@@ -103,18 +118,19 @@ def _table(rows: list[Row], group: str) -> str:
         shown = [row for row in shown if any(row[column.key] is not None for column in columns)]
     if not shown:
         return ""
-    head = "".join(f'<th scope="col" title="{escape(column.meaning)}">{escape(column.title)}</th>' for column in columns)
+    head = "".join(f'<th scope="col"{_WORD * (column.key in WORDS)} title="{escape(column.meaning)}">'
+                   f"{escape(column.title)}</th>" for column in columns)
     body = []
     for row in shown:
         cells = "".join(_cell(column.key, column.show(row[column.key])) for column in columns)
         kind = "reference" if row["family"] == "reference" else "baseline" if row["name"] == BASELINE else "sampler"
         body.append(f'<tr class="{kind}"><th scope="row">{escape(row["name"])}</th>{cells}</tr>')
-    return (f'<div class="scroll"><table><caption>{escape(GROUPS[group])}</caption><thead><tr><th scope="col">sampler</th>'
-            f'{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>')
+    return (f'<div class="scroll"><table><caption>{escape(GROUPS[group])}</caption><thead><tr>'
+            f'<th scope="col">sampler</th>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>')
 
 
 def _cell(key: str, text: str) -> str:
-    if key in ("family", "verdict"):
+    if key in WORDS:
         return f'<td class="word {escape(text)}">{escape(text)}</td>'
     return f"<td>{escape(text)}</td>"
 

@@ -16,7 +16,7 @@ import yaml
 
 from graphns.compare import figures, report, table, tasks
 from graphns.compare.files import read_json, write_json, write_text
-from graphns.compare.settings import REFERENCES, Settings, cores, file_name
+from graphns.compare.settings import Settings, cores, file_name
 from graphns.compare.show import Progress, print_tables
 from graphns.compare.worker import Workshop, perform
 
@@ -53,7 +53,8 @@ def compare(settings: Settings, folder: Path, *, command: str = "", isolate: boo
         write_text(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
         results, faults, failed = _run_all(settings, config, folder, do, quiet)
     (folder / "runs" / "data.pt").unlink()
-    names = [*REFERENCES, *(spec.text for spec in settings.samplers)]
+    names = [name for name in dict.fromkeys(task["name"] for task in tasks.all_tasks(settings))
+             if name != tasks.CHECKPOINT]
     rows = table.gather(names, results, faults)
     write_text(folder / "results.csv", table.results_csv(names, results))
     write_text(folder / "summary.csv", table.summary_csv(rows))
@@ -109,7 +110,7 @@ def _run_all(settings: Settings, config: dict[str, Any], folder: Path, do: Do,
     failed = False
     common = {"folder": str(folder.resolve()), "threads": settings.threads, "training": config["training"],
               "imports": list(settings.imports)}
-    todo = list(tasks.all_tasks(settings))
+    todo = tasks.all_tasks(settings)
     with Progress(len(todo), quiet) as progress:
         for task in todo:
             name, seed = task["name"], task["seed"]

@@ -29,7 +29,8 @@ class Settings:
         epochs: of each training; None: what suits the data.
         k: negatives a node.
         exclude: "self" or "neighbors".
-        corrected: whether training uses the log-probability correction, where the sampler's density is marginal.
+        corrected: whether samplers of marginal density are trained with the log-probability correction too, in rows
+            of their own.
         split: "public", the data set's own; "random", one for each seed; None: public where there is one.
         threads: of each run.
         streams: independent draws behind bias and variance of a gradient.
@@ -82,8 +83,9 @@ class Settings:
         return {**asdict(self), "samplers": [spec.text for spec in self.samplers], "imports": list(self.imports)}
 
     def deciding(self) -> dict[str, Any]:
-        """What decides a single result: all but which samplers and seeds are run, and where the data lie."""
-        return {key: value for key, value in self.as_dict().items() if key not in ("samplers", "seeds", "root")}
+        """What decides a single result: all but which results are asked for, and where data and samplers lie."""
+        free = ("samplers", "seeds", "corrected", "root", "imports")
+        return {key: value for key, value in self.as_dict().items() if key not in free}
 
 
 def import_module(name: str) -> None:

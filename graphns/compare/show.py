@@ -87,7 +87,8 @@ def print_tables(rows: list[Row], report: Path) -> None:
         for column in columns:
             out.add_column(column.title, justify="left" if column.key in ("family", "verdict") else "right")
         for row in shown:
-            cells = [Text(column.show(row[column.key]), style=_COLOURS.get(str(row[column.key]), "")) for column in columns]
+            cells = [Text(column.show(row[column.key]), style=_COLOURS.get(str(row[column.key]), ""))
+                     for column in columns]
             style = "dim" if row["family"] == "reference" else "bold" if row["name"] == BASELINE else ""
             out.add_row(Text(row["name"]), *cells, style=style)
         console.print(out)

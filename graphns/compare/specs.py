@@ -101,7 +101,7 @@ def option_names(cls: type[Sampler]) -> tuple[str, ...]:
     functions: list[Any] = [cls.from_graph]
     if any(p.kind is p.VAR_KEYWORD for p in inspect.signature(cls.from_graph).parameters.values()):
         functions.append(cls)
-        if "exclude" not in inspect.signature(cls).parameters:
+        if cls.from_graph.__func__ is not Sampler.from_graph.__func__:  # type: ignore[attr-defined]  # bound methods
             functions.append(Uniform)  # a wrapper hands further options to the uniform sampler inside it
     for function in functions:
         for parameter in inspect.signature(function).parameters.values():

@@ -43,8 +43,8 @@ def paired_difference(ours: dict[int, float], theirs: dict[int, float], level: f
 
     .. math:: \bar d \pm t_{n-1,\,(1+level)/2} \; s_d / \sqrt{n}
 
-    Pairing takes out what the seed decides for both: initial weights, views and the split. Differences that are all equal
-    have an interval of no width; if they are all 0 there is no difference.
+    Pairing takes out what the seed decides for both: initial weights, views and the split. Differences that are all
+    equal have an interval of no width; if they are all 0 there is no difference.
 
     Args:
         ours: value of each seed.

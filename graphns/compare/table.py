@@ -58,7 +58,7 @@ def _rate(value: Any) -> str:
 _percent = _number("{:.1f} %", 100)
 _points = _number("{:+.2f}", 100)
 _small = _number("{:.3g}")
-_cosine = _number("{:.3f}")
+_cosine = _number("{:.4f}")
 
 COLUMNS: tuple[Column, ...] = (
     Column("family", "family", "quality", "The family of the method.", _word),
@@ -70,7 +70,8 @@ COLUMNS: tuple[Column, ...] = (
            _number("{:.2f}", 100)),
     Column("difference", "vs uniform", "quality",
            "Mean paired difference to uniform with the same seeds, in percentage points.", _points),
-    Column("low", "95 % from", "quality", "Lower end of the difference's 95 % interval (paired t over seeds).", _points),
+    Column("low", "95 % from", "quality", "Lower end of the difference's 95 % interval (paired t over seeds).",
+           _points),
     Column("high", "to", "quality", "Upper end of that interval.", _points),
     Column("verdict", "verdict", "quality",
            "'no difference' where the interval covers 0; 'better' or 'worse' where it does not; 'no interval' with one "
@@ -101,8 +102,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("noise_corrected", "noise, c.", "gradient", "Standard error of the mean gradient with the correction.",
            _small),
     Column("negatives_per_second", "negatives/s", "cost",
-           "Usable (anchor, negative) pairs that drawing alone gives in a second, model scores included where a sampler "
-           "reads them.", _rate),
+           "Usable (anchor, negative) pairs that drawing alone gives in a second, model scores included where a "
+           "sampler reads them.", _rate),
     Column("seconds_per_epoch", "s/epoch", "cost", "Median wall time of a training epoch, the first left out.", _small),
     Column("draw_share", "of it drawing", "cost", "Share of the training time that drawing took.", _percent),
     Column("peak_mb", "peak MB", "cost", "Peak resident memory of the training process.", _number("{:.0f}")),

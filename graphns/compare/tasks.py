@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from graphns.base import Sampler
 from graphns.compare import audit
-from graphns.compare.blocks import Blocks
 from graphns.compare.files import replacing
 from graphns.compare.memory import now_mb, peak_mb, reset_peak
 from graphns.compare.settings import REFERENCES, Settings, file_name, import_module
@@ -58,10 +58,10 @@ def plan(settings: Settings, data: NodeData) -> dict[str, Any]:
                  "features": data.num_features, "classes": data.num_classes},
         "protocol": {
             "training": f"GRACE, {config.epochs} epochs of one step over every node, k = {config.k} negatives a node",
-            "negatives": f"Candidates are all nodes; a node never draws {left_out}. A drawn node is used in both views. "
-                         f"Samplers that choose from a pool have {POOL_FACTOR} k candidates unless named otherwise. "
-                         "In-batch takes the others of its batch; the nodes of a step are cut at random into batches of "
-                         "about k + 1.",
+            "negatives": f"Candidates are all nodes; a node never draws {left_out}. A drawn node is used in both "
+                         f"views. Samplers that choose from a pool have {POOL_FACTOR} k candidates unless named "
+                         "otherwise. "
+                         "In-batch takes k nodes of the step, the same for all.",
             "pairing": "One seed means the same initial weights, the same views and the same split for every sampler; "
                        "only the negatives differ. Seeds are 0, 1, and so on, fixed beforehand.",
             "probe": "Embeddings of the whole graph, frozen and L2-normalised; logistic regression on the train nodes, "
@@ -80,19 +80,20 @@ def plan(settings: Settings, data: NodeData) -> dict[str, Any]:
     }
 
 
-def all_tasks(settings: Settings) -> Iterator[dict[str, Any]]:
+def all_tasks(settings: Settings) -> list[dict[str, Any]]:
     """Every run, in order: references, the checkpoint, then sampler by sampler."""
-    for name in REFERENCES:
-        for seed in range(settings.seeds):
-            yield {"kind": "reference", "name": name, "seed": seed}
-    yield {"kind": "checkpoint", "name": CHECKPOINT, "seed": 0}
+    seeds = range(settings.seeds)
+    found: list[dict[str, Any]] = [{"kind": "reference", "name": name, "seed": seed}
+                                   for name in REFERENCES for seed in seeds]
+    found.append({"kind": "checkpoint", "name": CHECKPOINT, "seed": 0})
     for spec in settings.samplers:
-        for seed in range(settings.seeds):
-            yield sampler_task(spec, seed, corrected=False)
+        for corrected in (False, True) if settings.corrected and spec.name != "all" else (False,):
+            found.extend(_sampler_task(spec, seed, corrected) for seed in seeds)
+    return found
 
 
-def sampler_task(spec: Spec, seed: int, corrected: bool) -> dict[str, Any]:
-    """The training of one sampler under one seed; the first seed's run is audited too."""
+def _sampler_task(spec: Spec, seed: int, corrected: bool) -> dict[str, Any]:
+    """The training of one sampler under one seed; the first seed's run is audited too, in both forms at once."""
     sampler = {"text": spec.text, "name": spec.name, "options": spec.options, "target": spec.target}
     return {"kind": "train", "name": spec.text + ", corrected" * corrected, "seed": seed, "sampler": sampler,
             "corrected": corrected, "audit": seed == 0 and not corrected}
@@ -143,10 +144,9 @@ def _train(task: dict[str, Any], data: NodeData, config: GraceConfig, report: Re
     spec = Spec(**task["sampler"])
     config = config.replace(corrected=task["corrected"])
 
-    def build() -> Any:
+    def build() -> Sampler:
         # each node is the positive of one pair, so all are equally popular
-        sampler = spec.build(data.graph, exclude=config.exclude, pool=POOL_FACTOR * config.k, popularity="uniform")
-        return Blocks(sampler, config.k + 1) if spec.name == "in-batch" else sampler
+        return spec.build(data.graph, exclude=config.exclude, pool=POOL_FACTOR * config.k, popularity="uniform")
 
     train(data, build(), config.replace(epochs=1))  # compiled code is loaded here, not where time and memory are taken
     sampler = build()

@@ -1,8 +1,8 @@
 """Each run in a process of its own, without paying the imports each time.
 
-`Workshop` starts `python -m graphns.compare.worker`. That process imports everything, runs nothing, and forks a child for
-each task; so times and peak memory are those of one run, and a run that dies takes nothing with it. Tasks go in and
-reports come out as lines of JSON. Where there is no fork, each task starts its own interpreter.
+`Workshop` starts `python -m graphns.compare.worker`. That process imports everything, runs nothing, and forks a child
+for each task; so times and peak memory are those of one run, and a run that dies takes nothing with it. Tasks go in
+and reports come out as lines of JSON. Where there is no fork, each task starts its own interpreter.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -41,7 +41,7 @@ class Workshop:
                                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log)
 
     def run(self, task: dict[str, Any], report: Report) -> dict[str, Any]:
-        """Do a task; hands every message to `report` and returns the last: {"done": …} or {"error": …, "user": bool}."""
+        """Do a task; every message goes to `report`, the last comes back: {"done": …} or {"error": …, "user": bool}."""
         self.start()
         process = self._process
         assert process is not None and process.stdin is not None and process.stdout is not None
@@ -116,22 +116,24 @@ def main() -> None:
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 status = 1
                 try:
-                    _child(task, pipe)
-                    status = 0
+                    with suppress(BrokenPipeError):
+                        _child(task, pipe)
+                        status = 0
                 finally:
                     # no exit handlers: they belong to the process that was forked
                     os._exit(status)
             signal.signal(signal.SIGTERM, lambda *_: _end(child))  # noqa: B023  # used before the next round
             _, status = os.waitpid(child, 0)
             if status:
-                pipe.write(json.dumps({"error": _why(status), "user": False}) + "\n")
+                try:
+                    pipe.write(json.dumps({"error": _why(status), "user": False}) + "\n")
+                except BrokenPipeError:  # whoever asked has gone
+                    os._exit(1)
 
 
 def _end(child: int) -> None:
-    try:
+    with suppress(ProcessLookupError):  # it may just have ended by itself
         os.kill(child, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # it has just ended by itself
     os._exit(1)
 
 
