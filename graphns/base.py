@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self, final, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import get_worker_info
@@ -86,7 +87,7 @@ class Query:
         if self.stream is None:
             object.__setattr__(self, "stream", Stream.from_torch())
         if self.row is None:
-            object.__setattr__(self, "row", torch.arange(len(self.anchor), device=self.anchor.device))
+            object.__setattr__(self, "row", torch.from_numpy(np.arange(len(self.anchor))).to(self.anchor.device))
         elif self.row.shape != self.positive.shape:
             raise ValueError(f"need one row id per pair [{len(self.positive)}], got row {tuple(self.row.shape)}")
         else:

@@ -155,9 +155,12 @@ class Graph(TensorData):
         if anchor.dim() != 1:
             raise ValueError(f"a graph takes one id per anchor, got anchors {tuple(anchor.shape)}; for wider anchors "
                              "(head, relation) use EdgeSet")
-        if anchor.numel() and (int(anchor.min()) < 0 or int(anchor.max()) >= self.num_src):
-            bad = int(anchor.min()) if int(anchor.min()) < 0 else int(anchor.max())
-            raise ValueError(f"anchor {bad} is outside [0, {self.num_src})")
+        if anchor.numel():
+            # NumPy stays on one thread: torch's would keep a core busy that the draw wants next
+            values = anchor.numpy() if anchor.device.type == "cpu" else anchor
+            least, most = int(values.min()), int(values.max())
+            if least < 0 or most >= self.num_src:
+                raise ValueError(f"anchor {least if least < 0 else most} is outside [0, {self.num_src})")
         return anchor
 
     def neighbors(self, node: int) -> Tensor:

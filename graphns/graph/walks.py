@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from graphns.graph.graph import Graph
 from graphns.kernels.counts import count_visits
+from graphns.kernels.keys import row_keys
 from graphns.kernels.node2vec import walk_second_order
 from graphns.kernels.walks import walk
 from graphns.streams import Stream
@@ -128,7 +130,7 @@ def _prepare(
     if not 0 <= restart <= 1:
         raise ValueError(f"restart must be a probability in [0, 1], got {restart}")
     start = graph.rows(start.long()).contiguous()
-    row = torch.arange(len(start), device=start.device) if row is None else row.long()
+    row = torch.from_numpy(np.arange(len(start))).to(start.device) if row is None else row.long()
     if row.shape != start.shape:
         raise ValueError(f"need one row id per start [{len(start)}], got row {tuple(row.shape)}")
-    return start, stream.row_keys(row)
+    return start, row_keys(stream, row)

@@ -55,7 +55,7 @@ def complement_uniform(
     counts = torch.empty(len(rows), dtype=torch.int64)
     words, shift = filter_arguments(edge_filter)
     run(_complement_uniform, len(rows), indptr.numpy(), indices.numpy(), rows.numpy(), extra.numpy(), num_candidates,
-        row_keys.numpy(), words, shift, ids.numpy(), counts.numpy(), cost=k + 2)
+        row_keys.numpy().view(np.uint64), words, shift, ids.numpy(), counts.numpy(), cost=k + 2)
     return ids, counts
 
 
@@ -185,7 +185,7 @@ def _complement_uniform(begin, end, indptr, indices, rows, extra, num_candidates
                 if extra.shape[1] > 0 and stop[i] > start[i]:
                     prefetch(indices, (start[i] + stop[i]) >> 1)
             table_row[i] = np.uint64(max(row, 0))
-            keys[i] = np.uint64(row_keys[base + i])
+            keys[i] = row_keys[base + i]
         _keep_valid(indices, start, stop, table_row, extra, base, 0, num_candidates, words, shift, block, first, at)
         _keep_valid(indices, start, stop, table_row, extra, base, 1, num_candidates, words, shift, block, second, at)
         for i in range(block):

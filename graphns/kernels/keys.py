@@ -8,7 +8,7 @@ from torch import Tensor
 
 from graphns.kernels.bits import GOLDEN, compiled, mix
 from graphns.kernels.threads import run
-from graphns.streams import Stream
+from graphns.streams import MASK_64, Stream
 
 _ONE = np.uint64(1)
 
@@ -18,11 +18,11 @@ def row_keys(stream: Stream, row: Tensor) -> Tensor:
     if row.device.type != "cpu":
         return stream.row_keys(row)
     keys = torch.empty(len(row), dtype=torch.int64)
-    run(_row_keys, len(row), stream.key, row.numpy(), keys.numpy())
+    run(_row_keys, len(row), np.uint64(stream.key & MASK_64), row.numpy(), keys.numpy().view(np.uint64))
     return keys
 
 
 @compiled
 def _row_keys(begin, end, key, row, keys):
     for i in range(begin, end):
-        keys[i] = np.int64(mix((np.uint64(row[i]) + _ONE) * GOLDEN + np.uint64(key)))
+        keys[i] = mix((np.uint64(row[i]) + _ONE) * GOLDEN + key)

@@ -44,7 +44,7 @@ def in_rows_torch(indptr: Tensor, indices: Tensor, rows: Tensor, ids: Tensor) ->
 
 
 def count_torch(indptr: Tensor, indices: Tensor, rows: Tensor, ids: Tensor, keys: bool = False) -> Tensor:
-    """How many ids n_i of its row lie below each of ids [B|1, m]: [B, m] int64. With `keys`, how many n_i - i are <= it.
+    """How many ids n_i of its row lie below each of ids [B|1, m]: [B, m] int64; with `keys`, how many n_i - i <= it.
 
     All binary searches advance together, halving each row once a round.
     """

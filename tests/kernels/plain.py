@@ -19,6 +19,8 @@ def run_as_python(monkeypatch: pytest.MonkeyPatch, *modules: ModuleType) -> None
                 monkeypatch.setattr(module, name, lambda array, index: array[index])
             elif name == "word_at" and hasattr(value, "py_func"):  # a compiled function hands Python a signed integer
                 monkeypatch.setattr(module, name, lambda key, slot, word=value: np.uint64(word(key, slot)))
+            elif name == "mix" and hasattr(value, "py_func"):
+                monkeypatch.setattr(module, name, lambda word, finish=value: np.uint64(finish(word)))
             elif hasattr(value, "py_func") and value.py_func.__module__ == module.__name__:
                 monkeypatch.setattr(module, name, _quiet(value.py_func))
 

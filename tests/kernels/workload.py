@@ -24,7 +24,23 @@ def results() -> dict[str, Tensor]:
                 key = f"{label}/{name}/{exclude}"
                 answers[f"{key}/ids"] = negatives.ids.contiguous()
                 answers[f"{key}/mask"] = negatives.mask.contiguous()
-    return answers
+    return answers | pyg_results()
+
+
+def pyg_results() -> dict[str, Tensor]:
+    """PyG's functions, directed and not, on one graph and on a batch of three."""
+    from graphns.pyg import batched_negative_sampling, negative_sampling, structured_negative_sampling
+    from tests.contract.cases import hub_graph
+
+    edge_index, generator = hub_graph().edge_index, torch.Generator().manual_seed(3)
+    batch = torch.tensor([0] * 4 + [1] * 9 + [2] * 7)
+    inside = edge_index[:, batch[edge_index[0]] == batch[edge_index[1]]]
+    feasible = edge_index[:, edge_index[0] != 1]
+    drawn = {f"pyg/{undirected}": negative_sampling(edge_index, 20, 60, force_undirected=undirected,
+                                                    generator=generator) for undirected in (False, True)}
+    drawn["pyg/batched"] = batched_negative_sampling(inside, batch, 10, generator=generator)
+    drawn["pyg/structured"] = torch.stack(structured_negative_sampling(feasible, 20, generator=generator))
+    return drawn
 
 
 def main() -> None:

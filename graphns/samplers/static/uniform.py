@@ -12,6 +12,7 @@ from graphns.graph.graph import Graph
 from graphns.kernels.complement import complement_uniform
 from graphns.kernels.distinct import complement_distinct
 from graphns.kernels.keys import row_keys
+from graphns.kernels.uniform import uniform_negatives
 from graphns.samplers.exclusion import (
     Exclude,
     Infeasible,
@@ -80,11 +81,14 @@ class Uniform(Sampler):
 
     def sample(self, query: Query) -> Negatives:
         """Draw k negatives per pair."""
+        if self.replace and self.graph.device.type == "cpu" and type(self.graph).rows is Graph.rows:
+            return self._sample_at_once(query)
         rows, extra = excluded(self.graph, query, self.exclude)
         if self.positives == "known":
             extra = extra[:, :1].contiguous()  # the row has the positive already
-        graph, keys = self.graph, row_keys(query.stream, query.row)
-        arguments = (graph.indptr, graph.indices, rows, extra, graph.num_dst, keys, query.k)
+        graph = self.graph
+        arguments = (graph.indptr, graph.indices, rows, extra, graph.num_dst, row_keys(query.stream, query.row),
+                     query.k)
         if self.replace:
             ids, counts = complement_uniform(*arguments, graph.edge_filter)
             available = (counts > 0)[:, None]
@@ -96,6 +100,21 @@ class Uniform(Sampler):
         # with replacement a row's slots are alike: one number a row, seen k times
         log_prob = torch.where(available, log_prob[:, None], 0.0)
         return Negatives(ids, log_prob.expand_as(ids), available.expand_as(ids))
+
+    def _sample_at_once(self, query: Query) -> Negatives:
+        graph = self.graph
+        drawn = uniform_negatives(
+            graph.indptr, graph.indices, query.anchor, query.positive, query.row, query.stream, graph.num_dst, query.k,
+            exclude_row=self.exclude == "neighbors", exclude_anchor=not graph.bipartite,
+            exclude_positive=self.positives == "check", edge_filter=graph.edge_filter,
+        )
+        if drawn is None:
+            graph.rows(query.anchor)  # raises, naming the anchor
+            raise AssertionError
+        raise_if_short(drawn.counts, 1, query, self.infeasible)
+        available = torch.from_numpy(drawn.counts.numpy() > 0)
+        return Negatives(drawn.ids, drawn.log_prob[:, None].expand_as(drawn.ids),
+                         available[:, None].expand_as(drawn.ids))
 
     def log_prob(self, query: Query, ids: Tensor) -> Tensor:
         """-log of the number of candidates; -inf at excluded ids."""

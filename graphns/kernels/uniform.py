@@ -1,0 +1,87 @@
+"""A whole uniform query in one pass over the CPU: exclusions, row keys, draws and log-probabilities.
+
+The steps are those of `kernels.complement`, block by block on scratch arrays. Done one by one in torch, each step of a
+large batch would wake torch's own threads, which then keep a core busy while ours want it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graphns.kernels.bits import GOLDEN, compiled, mix
+from graphns.kernels.complement import _complement_uniform, filter_arguments
+from graphns.kernels.threads import run
+from graphns.streams import MASK_64, Stream
+
+
+class Drawn(NamedTuple):
+    """ids [B, k] int64; counts [B] int64, the candidates of each row; log_prob [B] float32, 0 where there is none."""
+
+    ids: Tensor
+    counts: Tensor
+    log_prob: Tensor
+
+
+def uniform_negatives(
+    indptr: Tensor, indices: Tensor, anchor: Tensor, positive: Tensor, row: Tensor, stream: Stream,
+    num_candidates: int, k: int, *, exclude_row: bool, exclude_anchor: bool, exclude_positive: bool,
+    edge_filter: Tensor | None = None,
+) -> Drawn | None:
+    """Draw k ids per anchor uniformly from [0, num_candidates) outside what is excluded; CPU tensors only.
+
+    Args:
+        indptr: [R + 1] int64 row starts.
+        indices: [E] int32 or int64, each row sorted and without duplicates.
+        anchor: [B] int64.
+        positive: [B] int64.
+        row: [B] int64 names of the rows' random sequences.
+        stream: the randomness.
+        num_candidates: N.
+        k: draws per anchor.
+        exclude_row: the anchor's row.
+        exclude_anchor: the anchor itself.
+        exclude_positive: the positive, in the row or not.
+        edge_filter: bit table of the rows, for speed.
+
+    Returns:
+        What was drawn, or None where an anchor is no row of the graph.
+    """
+    ids = torch.empty((len(anchor), k), dtype=torch.int64)
+    counts = torch.empty(len(anchor), dtype=torch.int64)
+    log_prob = torch.empty(len(anchor), dtype=torch.float32)
+    words, shift = filter_arguments(edge_filter)
+    outside = np.zeros(1, dtype=np.bool_)
+    run(_uniform, len(anchor), indptr.numpy(), indices.numpy(), anchor.numpy(), positive.numpy(), row.numpy(),
+        np.uint64(stream.key & MASK_64), num_candidates, exclude_row, exclude_anchor, exclude_positive, words, shift,
+        ids.numpy(), counts.numpy(), log_prob.numpy(), outside, cost=k + 2)
+    return None if outside[0] else Drawn(ids, counts, log_prob)
+
+
+@compiled
+def _uniform(begin, end, indptr, indices, anchor, positive, row, key, num_candidates, exclude_row, exclude_anchor,
+             exclude_positive, words, shift, ids, counts, log_prob, outside):
+    step = 4096
+    width = (1 if exclude_anchor else 0) + (1 if exclude_positive else 0)
+    rows, keys = np.empty(step, np.int64), np.empty(step, np.uint64)
+    extra = np.empty((step, width), np.int64)
+    for base in range(begin, end, step):
+        size = min(step, end - base)
+        for i in range(size):
+            source = anchor[base + i]
+            if source < 0 or source >= indptr.shape[0] - 1:
+                outside[0] = True
+                source = -1
+            rows[i] = source if exclude_row else -1
+            keys[i] = mix((np.uint64(row[base + i]) + np.uint64(1)) * GOLDEN + key)
+            if exclude_anchor:
+                extra[i, 0] = source
+            if exclude_positive:
+                extra[i, width - 1] = positive[base + i]
+        _complement_uniform(0, size, indptr, indices, rows, extra, num_candidates, keys, words, shift,
+                            ids[base : base + size], counts[base : base + size])
+        for i in range(base, base + size):
+            log_prob[i] = -np.log(np.float64(counts[i])) if counts[i] > 0 else 0.0
