@@ -51,6 +51,9 @@ def main() -> None:
 
     # asks the processor for a cache line: nothing to say in Python
     bits.prefetch = lambda array, index: None
+    # a compiled loop wraps a negative key, which NumPy refuses from a Python integer
+    word_at = bits.word_at
+    bits.word_at = lambda key, slot: word_at(np.int64(key), slot)
     with np.errstate(over="ignore"):  # the words are meant to wrap
         torch.save(results(), sys.argv[1])
 
