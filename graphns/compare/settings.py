@@ -47,7 +47,7 @@ class Settings:
     corrected: bool = False
     split: str | None = None
     threads: int = 1
-    streams: int = 32
+    streams: int = 16
     imports: tuple[str, ...] = field(default=())
 
     @classmethod

@@ -15,9 +15,11 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
+_HEAVY = ("lightning.fabric", "sklearn.linear_model", "scipy.sparse.csgraph", "scipy.stats")  # imported in functions
 Report = Callable[[dict[str, Any]], None]
 
 
@@ -101,7 +103,9 @@ def _child(task: dict[str, Any], pipe: IO[str]) -> None:
 
 def main() -> None:
     """Read tasks from stdin until it closes; a child for each."""
-    import graphns.compare.tasks  # noqa: F401  # the imports are paid here, once, before any fork
+    # the imports are paid here, once, before any fork; nothing is run, for threads do not survive a fork
+    for module in ("graphns.compare.tasks", *_HEAVY):
+        import_module(module)
 
     # a terminal's Ctrl-C reaches the whole group; the parent decides what becomes of us
     signal.signal(signal.SIGINT, signal.SIG_IGN)
