@@ -67,7 +67,8 @@ class Workshop:
             if self._process.poll() is None:
                 self._process.terminate()
             self._process.wait()
-            self._process.stdin.close()
+            with suppress(BrokenPipeError):  # a task that a dead process never read is still to be flushed
+                self._process.stdin.close()
             self._process.stdout.close()
         self._log.close()
 
