@@ -19,7 +19,7 @@ from torch import Tensor
 
 from graphns.kernels.bits import bounded as _bounded
 from graphns.kernels.bits import compiled, prefetch, word_at
-from graphns.kernels.edge_filter import may_have
+from graphns.kernels.edge_filter import ask, is_cold, may_have
 from graphns.kernels.membership import count_torch, find, holds, in_rows_torch
 from graphns.kernels.threads import run
 from graphns.streams import bounded, words_at
@@ -234,6 +234,9 @@ def _draw(keys, high, table_row, first, second, num_candidates, words, shift, bl
         else:
             for i in range(block):
                 ranks[j, i] = np.uint64(_bounded(word_at(keys[i], j), high[i]))
+        if is_cold(words):
+            for i in range(block):
+                ask(words, shift, table_row[i], ranks[j, i])
         if words.shape[0] > 0:
             for i in range(block):
                 look[j, i] = may_have(words, shift, table_row[i], ranks[j, i])

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from graphns.kernels.bits import compiled
 from graphns.kernels.complement import filter_arguments, outside_row
-from graphns.kernels.edge_filter import may_have
+from graphns.kernels.edge_filter import ask, is_cold, may_have
 from graphns.kernels.guide import guided, search_torch
 from graphns.kernels.membership import count_torch, find, in_rows_torch
 from graphns.kernels.threads import run
@@ -121,7 +121,10 @@ def _exchange_pairs(begin, end, numbers, first, start, guide_shift, indptr, indi
             row, column = row + 1, column - width
         pairs[0, i] = row
         pairs[1, i] = column + 1 if not self_loops and column >= row else column
+    cold = is_cold(words)
     for i in range(begin, end):
+        if cold and i + 16 < end:
+            ask(words, shift, pairs[0, i + 16], pairs[1, i + 16])
         row, column = pairs[0, i], pairs[1, i]
         if words.shape[0] > 0 and may_have(words, shift, row, column) == 0:
             continue

@@ -14,7 +14,7 @@ from torch import Tensor
 from graphns.kernels.bits import bounded as _bounded
 from graphns.kernels.bits import compiled, prefetch, word_at
 from graphns.kernels.complement import candidate_at, exchange_torch, filter_arguments, valid_extra
-from graphns.kernels.edge_filter import may_have
+from graphns.kernels.edge_filter import ask, is_cold, may_have
 from graphns.kernels.membership import in_rows_torch
 from graphns.kernels.threads import run
 from graphns.streams import Stream, bounded, words_at
@@ -81,6 +81,9 @@ def _draw(indptr, indices, num_candidates, key, words, shift, first, source, own
     for i in range(size):
         count = num_candidates - (indptr[source[i] + 1] - indptr[source[i]]) - (1 if own[i] >= 0 else 0)
         ranks[i] = _bounded(np.uint64(word_at(key, first + i)), max(count, 0)) if count > 0 else -1
+    if is_cold(words):
+        for i in range(size):
+            ask(words, shift, np.uint64(source[i]), np.uint64(ranks[i]))
     if words.shape[0] > 0:
         for i in range(size):
             look[i] = may_have(words, shift, np.uint64(source[i]), np.uint64(ranks[i]))
