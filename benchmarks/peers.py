@@ -51,8 +51,13 @@ def measure(call: Callable[[], Any], repeats: int, budget: float) -> dict[str, A
             "repeats": len(seconds)}
 
 
-def run_graph(name: str, peers: list[str], options: argparse.Namespace, gather: float) -> dict[str, Any]:
-    """All tasks on one graph: ours first, then library by library, each library's data freed after it."""
+def run_graph(
+    name: str, peers: list[str], options: argparse.Namespace, gather: float, keep: Callable[[dict[str, Any]], None]
+) -> None:
+    """All tasks on one graph: ours first, then library by library, each library's data freed after it.
+
+    What is known is handed to `keep` after each library, for the slowest of them take a quarter of an hour.
+    """
     import graphs
     from libraries import PEERS, available
     from tasks import TASKS, Work, ours
@@ -65,7 +70,13 @@ def run_graph(name: str, peers: list[str], options: argparse.Namespace, gather: 
         own[key] = {**measure(call, options.repeats, options.budget), "lines": lines, "limit": lines / gather}
         del call  # and with it the tables that only this call needed
         say(f"{name}: {key}: {own[key]['seconds']:.4g} s, {own[key]['seconds'] / own[key]['limit']:.2f} of the limit")
-    rows = []
+    rows: list[dict[str, Any]] = []
+    alone = [{"task": key, "title": work.title(TASKS[key]), "limit": TASKS[key].limit, "ours": own[key]} for key in own]
+    known_so_far = {
+        "name": name, "num_nodes": work.num_nodes, "num_edges": work.graph.num_edges, "seed": shape.seed,
+        "largest_degree": int(work.graph.degree.max()), "rows": rows, "kernels": alone,
+    }
+    keep(known_so_far)
     for peer in peers:
         why = available(peer)
         found: dict[tuple[str, str], dict[str, Any]] = {}
@@ -83,9 +94,7 @@ def run_graph(name: str, peers: list[str], options: argparse.Namespace, gather: 
         rows += [{"task": key, "title": work.title(TASKS[key]), "peer": peer, "call": call_name, "ours": own[key],
                   "theirs": found.get((key, call_name)), "note": "" if (key, call_name) in found else why or "not run"}
                  for key, call_name in PEERS[peer].tasks]
-    alone = [{"task": key, "title": work.title(TASKS[key]), "limit": TASKS[key].limit, "ours": own[key]} for key in own]
-    return {"name": name, "num_nodes": work.num_nodes, "num_edges": work.graph.num_edges, "seed": shape.seed,
-            "largest_degree": int(work.graph.degree.max()), "rows": rows, "kernels": alone}
+        keep(known_so_far)
 
 
 def say(line: str) -> None:
@@ -125,9 +134,15 @@ def main(arguments: list[str] | None = None) -> int:
     rates = {threads: gather.rate(size, reads, threads) for threads in sorted({1, options.threads})}
     say(f"random gather: {', '.join(f'{rate / 1e6:.0f} M lines/s by {t} threads' for t, rate in rates.items())}")
     result = {"machine": report.machine(options.threads), "versions": report.versions(), "commit": report.commit(),
-              "gather": {"array_bytes": size, "lines_per_second": rates}, "quick": options.quick,
-              "graphs": [run_graph(name, peers, options, rates[options.threads]) for name in names]}
-    report.write(result, options.out)
+              "gather": {"array_bytes": size, "lines_per_second": rates}, "quick": options.quick, "graphs": []}
+    for name in names:
+        done = list(result["graphs"])
+
+        def keep(graph: dict[str, Any], done: list[dict[str, Any]] = done) -> None:
+            result["graphs"] = [*done, graph]
+            report.write(result, options.out)
+
+        run_graph(name, peers, options, rates[options.threads], keep)
     print(report.markdown(result))
     return 0
 
