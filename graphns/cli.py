@@ -9,7 +9,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 try:
     import typer
@@ -199,8 +199,10 @@ def _write(columns: dict[str, list[object]], output: Path | None) -> None:
 
         from graphns.compare.files import replacing
 
+        # untyped: NumPy before 2.1 takes no allow_pickle, and later stubs expect one among the arrays
+        arrays: Any = {key: np.asarray(values) for key, values in columns.items()}
         with replacing(output) as temporary:
-            np.savez(temporary, allow_pickle=False, **{key: np.asarray(values) for key, values in columns.items()})
+            np.savez(temporary, **arrays)
         return
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

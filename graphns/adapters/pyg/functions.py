@@ -186,6 +186,9 @@ def _upper_space(edge_index: Tensor, num_nodes: int) -> PairSpace:
 
 def plain(edge_index: Tensor) -> Tensor:
     """A plain tensor: PyG's `EdgeIndex` is a subclass that carries caches of its own."""
+    if hasattr(edge_index, "as_tensor"):  # PyG before 2.7 wraps its tensor, and torch cannot unwrap it
+        tensor: Tensor = edge_index.as_tensor()
+        return tensor
     return edge_index.as_subclass(Tensor) if type(edge_index) is not Tensor else edge_index
 
 
