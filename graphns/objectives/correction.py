@@ -25,8 +25,12 @@ def require_density(sampler: Sampler, negatives: Negatives) -> Tensor:
     """The log-probabilities of `negatives`, if they may correct an objective.
 
     Raises:
-        ValueError: the density of the sampler is not "marginal".
+        ValueError: the density of the sampler is not "marginal", or it is one over pairs (two-ended edges), which does
+            not sum to 1 given an anchor.
     """
+    if negatives.anchor is not None:
+        raise ValueError(f"{type(sampler).__name__} draws both ends, and its density is over pairs; a correction needs "
+                         "one given the anchor. Leave the correction off")
     if sampler.density != "marginal" or negatives.log_prob is None:
         raise ValueError(
             f"{type(sampler).__name__} has density {sampler.density!r}; a correction needs 'marginal'. "

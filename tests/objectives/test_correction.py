@@ -3,7 +3,20 @@
 import pytest
 import torch
 
-from graphns import All, Degree, Filtered, Graph, Hardest, InBatch, Mixture, Query, Stream, Tempered, Uniform
+from graphns import (
+    All,
+    Degree,
+    Filtered,
+    GlobalEdges,
+    Graph,
+    Hardest,
+    InBatch,
+    Mixture,
+    Query,
+    Stream,
+    Tempered,
+    Uniform,
+)
 from graphns.objectives.correction import correction, require_density
 from graphns.objectives.infonce import infonce
 from graphns.objectives.sampled_softmax import sampled_softmax
@@ -66,3 +79,10 @@ def test_only_a_marginal_density_corrects():
             correction(sampler, query, sampler(query))
     negatives = Uniform(GRAPH)(query)
     assert require_density(Uniform(GRAPH), negatives) is negatives.log_prob
+
+
+def test_a_density_over_pairs_cannot_correct():
+    sampler = GlobalEdges(GRAPH)
+    negatives = sampler(Query(torch.tensor([0, 1]), torch.tensor([1, 2]), k=2, stream=Stream(0)))
+    with pytest.raises(ValueError, match="density is over pairs"):
+        require_density(sampler, negatives)
