@@ -1,16 +1,18 @@
 """Write the parts of the docs that follow from the code: `python docs/generate.py`.
 
-They are the table of samplers and the reference of public names.
+They are the table of samplers, the reference of public names, and the results.
 """
 
 from __future__ import annotations
 
+import csv
 import importlib
 import inspect
 import pkgutil
 from pathlib import Path
 
 import torch
+import yaml
 
 import graphns
 from graphns.base import Sampler
@@ -18,6 +20,7 @@ from graphns.graph.graph import Graph
 from graphns.registry import Entry, entries
 
 DOCS = Path(__file__).parent
+RESULTS = DOCS.parent / "benchmarks" / "results"
 HEAD = "<!-- written by docs/generate.py: edit the registry or the docstrings instead -->\n"
 FAMILIES = {
     "static": "the proposal is fixed by the data",
@@ -113,7 +116,41 @@ def reference() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"samplers.md": samplers, "reference.md": reference}
+def results() -> str:
+    """What `benchmarks/results` holds: comparisons of samplers, and speed beside the peers."""
+    lines = [HEAD, "# Results\n\nEvery figure here was written by a command of this repository, into the files of "
+             "`benchmarks/results`. A result below what was published stands as it is."]
+    for folder in sorted(path.parent for path in RESULTS.glob("*/summary.csv")):
+        config = yaml.safe_load((folder / "config.yaml").read_text())
+        data, settings = config["data"], config["settings"]
+        training, last = config["training"], settings["seeds"] - 1
+        lines += [f"\n## {data['name']}\n", f"`{config['command']}`\n",
+                  f"GRACE, {training['grace']['epochs']} epochs, k = {training['grace']['k']}, seeds 0 to {last}, "
+                  f"{settings['threads']} thread, torch {config['versions']['torch']}, "
+                  f"{config['machine']['processor']}. Accuracy of a linear probe, {training['split']} split, its "
+                  "strength chosen on validation nodes; the difference is paired with uniform's by seed, with its "
+                  f"95 % interval. The whole record is in [its folder](../benchmarks/results/{folder.name}/).\n",
+                  "| sampler | accuracy, % | against uniform, points | verdict | false negatives, % | hardness, % | "
+                  "s an epoch | peak MB |", "|---|---|---|---|---|---|---|---|"]
+        for row in csv.DictReader((folder / "summary.csv").read_text().splitlines()):
+            def cell(key: str, scale: float = 1, digits: int = 1, row: dict[str, str] = row) -> str:
+                return f"{scale * float(row[key]):.{digits}f}" if row[key] else "–"
+
+            against = f"{cell('difference', 100, 2)} ({cell('low', 100, 2)} to {cell('high', 100, 2)})"
+            cells = [row["name"], f"{cell('accuracy', 100, 2)} ± {cell('std', 100, 2)}",
+                     against if row["difference"] else "–", row["verdict"] or "–", cell("false_negatives", 100),
+                     cell("hardness", 100), cell("seconds_per_epoch", 1, 3), cell("peak_mb", 1, 0)]
+            lines.append(f"| {' | '.join(cells)} |")
+        notes = folder / "notes.md"
+        lines += ["\n" + notes.read_text().strip()] if notes.is_file() else []
+    for name in ("peers.md", "peers-notes.md"):
+        if (RESULTS / name).is_file():
+            text = "\n" + (RESULTS / name).read_text().strip()
+            lines.append(text.replace("\n#", "\n##"))
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"samplers.md": samplers, "reference.md": reference, "results.md": results}
 
 
 def main() -> None:
