@@ -115,17 +115,16 @@ def test_perform_tells_users_mistakes_from_bugs(monkeypatch):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak starts anew on Linux only")
 def test_memory_peak_starts_anew():
-    block = bytearray(60_000_000)
-    held = memory.now_mb()
-    assert memory.peak_mb() >= held > 60
+    # the system may take cold pages back at any time, so only differences well above that are looked at
+    block = bytearray(120_000_000)
+    high = memory.peak_mb()
+    assert high >= memory.now_mb() > 60
     del block
+    assert memory.now_mb() < high - 60 and memory.peak_mb() >= high - 1
     memory.reset_peak()
-    low = memory.peak_mb()
-    if low >= held:
+    if memory.peak_mb() >= high:
         pytest.skip("this system does not let the peak start anew")
-    block = bytearray(40_000_000)
-    assert 30 < memory.peak_mb() - low < 60
-    del block
+    assert memory.peak_mb() < high - 60
 
 
 def test_memory_without_proc(monkeypatch, tmp_path):
