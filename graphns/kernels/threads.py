@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from typing import Any
 
 import torch
@@ -52,8 +53,18 @@ def run(kernel: Callable[..., None], rows: int, *arrays: Any, cost: int = 1) -> 
         _pool = ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="graphns")
     # a few blocks a thread, because rows of hubs cost more than others
     blocks = threads * (4 if rows * cost >= 1 << 18 else 1)
-    bounds = [rows * block // blocks for block in range(blocks + 1)]
-    jobs = [_pool.submit(kernel, bounds[b], bounds[b + 1], *arrays) for b in range(1, blocks)]
-    kernel(bounds[0], bounds[1], *arrays)
-    for job in jobs:
-        job.result()
+    take = count().__next__  # one C call, so no two threads get the same number
+
+    def work() -> None:
+        while (block := take()) < blocks:
+            kernel(rows * block // blocks, rows * (block + 1) // blocks, *arrays)
+
+    # the caller is one of the threads: one more than there are cores would share a core with another, and the
+    # scheduler takes longer to notice than a kernel to run
+    helpers = [_pool.submit(work) for _ in range(threads - 1)]
+    try:
+        work()
+    finally:
+        for helper in helpers:
+            if not helper.cancel():  # one that has not begun is not waited for: its blocks are done
+                helper.result()
