@@ -60,12 +60,47 @@ def test_inputs_that_are_not_contiguous():
     assert merged.tolist() == [4, 8, 0]
 
 
-def test_columns_from_2_to_the_31_need_int64():
-    # the width follows the number of columns alone; counting by column would take 16 GB, so torch's form shows it
+@pytest.mark.parametrize("build", [build_csr, lambda *a: csr._build_csr_torch(*a, None, torch.int64)])
+def test_columns_from_2_to_the_31_need_int64(build):
     big = 2**31
     row, col = torch.tensor([0, 0, 1]), torch.tensor([big, 0, big])
-    indptr, indices, _ = csr._build_csr_torch(row, col, 2, big + 1, None, torch.int64)
+    indptr, indices, _ = build(row, col, 2, big + 1)
     assert indices.dtype == torch.int64 and indices.tolist() == [0, big, big] and indptr.tolist() == [0, 2, 3]
+
+
+@pytest.mark.parametrize("part", [2, 6, 15])
+@pytest.mark.parametrize(("num_rows", "num_cols"), [(1, 5000), (5000, 1), (3, 2**40), (700, 900), (100_000, 2**33)])
+def test_parts_and_digits_of_any_size(part, num_rows, num_cols, monkeypatch):
+    monkeypatch.setattr(csr, "_PART", part)
+    generator = torch.Generator().manual_seed(part)
+    size = 70_000  # several chunks, and rows of very different length
+    row = (num_rows * torch.rand(size, generator=generator, dtype=torch.float64) ** 4).long()
+    col = torch.randint(num_cols, (size,), generator=generator)
+    weight = torch.randint(9, (size,), generator=generator).double()
+    want = csr._build_csr_torch(row, col, num_rows, num_cols, weight, torch.int64)
+    for weights in (weight, None):
+        indptr, indices, merged = build_csr(row, col, num_rows, num_cols, weights)
+        assert torch.equal(indptr, want[0]) and torch.equal(indices.long(), want[1])
+        assert merged is None if weights is None else torch.equal(merged, want[2])
+
+
+def test_weights_are_added_in_the_order_of_the_input():
+    # floats whose sum depends on the order, in edges that stand far apart
+    generator = torch.Generator().manual_seed(0)
+    row, col = torch.randint(40, (2, 200_000), generator=generator)
+    weight = torch.rand(200_000, generator=generator, dtype=torch.float64) ** 40
+    sums = np.zeros(1600)
+    np.add.at(sums, (row * 40 + col).numpy(), weight.numpy())  # one after another
+    indptr, indices, merged = build_csr(row, col, 40, 40, weight)
+    source = torch.repeat_interleave(torch.arange(40), indptr.diff())
+    assert merged.tolist() == sums[(source * 40 + indices).numpy()].tolist()
+
+
+def test_more_bits_than_a_key_holds():
+    num_cols = 2**60
+    row, col = torch.tensor([99, 0, 99, 5]), torch.tensor([num_cols - 1, 7, num_cols - 1, 0])
+    indptr, indices, _ = build_csr(row, col, 100, num_cols)
+    assert indices.tolist() == [7, 0, num_cols - 1] and indptr.diff().nonzero().flatten().tolist() == [0, 5, 99]
 
 
 @pytest.mark.parametrize("build", [build_csr, by_torch])
