@@ -13,15 +13,14 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 
 from graphns.streams import GOLDEN as _GOLDEN
 from graphns.streams import MIX_1, MIX_2
 
 GOLDEN = np.uint64(_GOLDEN)
 _M1, _M2 = np.uint64(MIX_1), np.uint64(MIX_2)
-_27, _30, _31, _32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
-_LOW = np.uint64(0xFFFFFFFF)
+_27, _30, _31 = np.uint64(27), np.uint64(30), np.uint64(31)
 _11 = np.uint64(11)
 
 
@@ -49,15 +48,30 @@ def word_at(row_key, slot):
     return mix(np.uint64(row_key) + np.uint64(slot + 1) * GOLDEN)
 
 
+def product_high(a, b):
+    """The upper 64 bits of the product of two uint64: one instruction where compiled."""
+    return np.uint64((int(a) * int(b)) >> 64)
+
+
+@intrinsic
+def _product_high(typingctx, a, b):
+    def codegen(context, builder, signature, args):
+        wide = ir.IntType(128)
+        product = builder.mul(builder.zext(args[0], wide), builder.zext(args[1], wide))
+        return builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), ir.IntType(64))
+
+    return types.uint64(types.uint64, types.uint64), codegen
+
+
+@overload(product_high)
+def _compiled_product_high(a, b):
+    return lambda a, b: _product_high(a, b)
+
+
 @compiled
 def bounded(word, high):
     """floor(word * high / 2^64) for an int64 `high` in [0, 2^63): equal to `streams.bounded`."""
-    n = np.uint64(high)
-    u_high, u_low = word >> _32, word & _LOW
-    n_high, n_low = n >> _32, n & _LOW
-    middle = u_high * n_low + ((u_low * n_low) >> _32)
-    other = u_low * n_high + (middle & _LOW)
-    return np.int64(u_high * n_high + (middle >> _32) + (other >> _32))
+    return np.int64(product_high(np.uint64(word), np.uint64(high)))
 
 
 @compiled
@@ -66,10 +80,13 @@ def unit(word):
     return np.float64(word >> _11) * 2.0**-53
 
 
-@intrinsic
-def prefetch(typingctx, array, index):
-    """Ask the cache for the line of `array[index]`, and go on without waiting for it."""
+def prefetch(array, index):
+    """Ask the cache for the line of `array[index]`, and go on without waiting; in Python, only see that it exists."""
+    array[index]
 
+
+@intrinsic
+def _prefetch(typingctx, array, index):
     def codegen(context, builder, signature, args):
         made = context.make_array(signature.args[0])(context, builder, args[0])
         pointer = cgutils.get_item_pointer2(
@@ -83,3 +100,8 @@ def prefetch(typingctx, array, index):
         return context.get_dummy_value()
 
     return types.void(array, index), codegen
+
+
+@overload(prefetch)
+def _compiled_prefetch(array, index):
+    return lambda array, index: _prefetch(array, index)

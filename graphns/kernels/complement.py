@@ -11,21 +11,20 @@ draw among the first n of the above order, and replace an excluded one by one of
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from graphns.kernels.bits import bounded as _bounded
-from graphns.kernels.bits import compiled, prefetch, word_at
-from graphns.kernels.edge_filter import ask, is_cold, may_have
-from graphns.kernels.membership import count_torch, find, holds, in_rows_torch
+from graphns.kernels.bits import GOLDEN, compiled, mix, prefetch, product_high
+from graphns.kernels.edge_filter import ask, edge_code, filter_words, may_have, pattern, word_of
+from graphns.kernels.membership import count_torch, find, hold_each, in_rows_torch
+from graphns.kernels.memory import empty
 from graphns.kernels.threads import run
 from graphns.streams import bounded, words_at
 
-_NO_FILTER = np.zeros(0, dtype=np.uint64)
-_32, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
+_1, _32, _LOW = np.uint64(1), np.uint64(32), np.uint64(0xFFFFFFFF)
+_NONE = np.uint64(0xFFFFFFFFFFFFFFFF)  # as int64: -1
+_ROWS, _SLOTS = 64, 8  # of a block: what is known of it stays in the nearest cache
 
 
 def complement_uniform(
@@ -51,19 +50,11 @@ def complement_uniform(
         raise ValueError(f"at most 2 further exclusions per row, got {extra.shape[1]}")
     if indptr.device.type != "cpu":
         return complement_uniform_torch(indptr, indices, rows, extra, num_candidates, row_keys, k)
-    ids = torch.empty((len(rows), k), dtype=torch.int64)
-    counts = torch.empty(len(rows), dtype=torch.int64)
-    words, shift = filter_arguments(edge_filter)
+    ids = empty(len(rows), k)
+    counts = empty(len(rows))
     run(_complement_uniform, len(rows), indptr.numpy(), indices.numpy(), rows.numpy(), extra.numpy(), num_candidates,
-        row_keys.numpy().view(np.uint64), words, shift, ids.numpy(), counts.numpy(), cost=k + 2)
+        row_keys.numpy().view(np.uint64), filter_words(edge_filter), ids.numpy(), counts.numpy(), cost=k + 2)
     return ids, counts
-
-
-def filter_arguments(edge_filter: Tensor | None) -> tuple[Any, np.uint64]:
-    """The bit table and its shift as compiled loops take them; an empty table where there is none."""
-    if edge_filter is None:
-        return _NO_FILTER, np.uint64(12)
-    return edge_filter.numpy().view(np.uint64), np.uint64(64 - (len(edge_filter).bit_length() - 1))
 
 
 def complement_uniform_torch(
@@ -165,83 +156,88 @@ def candidate_at(indices, start, stop, first, second, num_candidates, count, ran
 
 
 @compiled
-def _complement_uniform(begin, end, indptr, indices, rows, extra, num_candidates, row_keys, words, shift, ids, counts):
-    k = ids.shape[1]
-    size = max(1024 // k, 8)  # rows at a time: their draws stay in the first-level cache
-    first, second = np.empty(size, np.int64), np.empty(size, np.int64)
-    start, stop = np.empty(size, np.int64), np.empty(size, np.int64)
-    table_row, high, keys = np.empty(size, np.uint64), np.empty(size, np.uint64), np.empty(size, np.uint64)
-    at = np.empty(size, np.uint64)
-    ranks, look = np.empty((k, size), np.uint64), np.empty((k, size), np.uint64)
-    for base in range(begin, end, size):
-        block = min(size, end - base)
-        for i in range(block):
-            if base + i + 16 < end:
-                prefetch(indptr, max(rows[base + i + 16], 0))
-            row = rows[base + i]
-            start[i], stop[i] = 0, 0
-            if row >= 0:
-                start[i], stop[i] = indptr[row], indptr[row + 1]
-                if extra.shape[1] > 0 and stop[i] > start[i]:
-                    prefetch(indices, (start[i] + stop[i]) >> 1)
-            table_row[i] = np.uint64(max(row, 0))
+def _complement_uniform(begin, end, indptr, indices, rows, extra, num_candidates, row_keys, words, ids, counts):
+    start, degree = np.empty(_ROWS, np.uint64), np.empty(_ROWS, np.uint64)
+    first, second = np.empty(_ROWS, np.uint64), np.empty(_ROWS, np.uint64)
+    high, keys = np.empty(_ROWS, np.uint64), np.empty(_ROWS, np.uint64)
+    ranks, at = np.empty((_SLOTS, _ROWS), np.uint64), np.empty((_SLOTS, _ROWS), np.uint64)
+    bits = np.empty((_SLOTS, _ROWS), np.uint32)
+    # block by block, and step by step within a block: lines asked for in one step arrive while the others are asked for
+    for base in range(begin, end, _ROWS):
+        size = min(_ROWS, end - base)
+        for b in range(base + size, min(base + size + _ROWS, end)):
+            prefetch(indptr, np.uint64(max(rows[b], 0)))
+        for i in range(size):
+            row = np.uint64(max(rows[base + i], 0))
+            start[i] = np.uint64(indptr[row])
+            degree[i] = np.uint64(indptr[row + _1]) - start[i]
+            if rows[base + i] < 0:
+                degree[i] = 0
             keys[i] = row_keys[base + i]
-        _keep_valid(indices, start, stop, table_row, extra, base, 0, num_candidates, words, shift, block, first, at)
-        _keep_valid(indices, start, stop, table_row, extra, base, 1, num_candidates, words, shift, block, second, at)
-        for i in range(block):
+        keep_valid(indices, start, degree, extra[base : base + size], 0, num_candidates, words, first)
+        keep_valid(indices, start, degree, extra[base : base + size], 1, num_candidates, words, second)
+        for i in range(size):
             if second[i] == first[i]:
-                second[i] = -1
-            count = max(num_candidates - (stop[i] - start[i]) - (first[i] >= 0) - (second[i] >= 0), 0)
-            counts[base + i] = count
-            high[i] = np.uint64(count)
-        _draw(keys, high, table_row, first, second, num_candidates, words, shift, block, ranks, look)
-        for i in range(block):
-            for j in range(k):
-                ids[base + i, j] = np.int64(ranks[j, i])
-        for j in range(k):
-            for i in range(block):
-                if look[j, i] != 0 and high[i] > 0:
-                    ids[base + i, j] = candidate_at(indices, start[i], stop[i], first[i], second[i], num_candidates,
-                                                    counts[base + i], np.int64(ranks[j, i]))
+                second[i] = _NONE
+            taken = np.int64(degree[i]) + (first[i] != _NONE) + (second[i] != _NONE)
+            counts[base + i] = max(num_candidates - taken, 0)
+            high[i] = np.uint64(counts[base + i])
+        for slot in range(0, ids.shape[1], _SLOTS):
+            slots = min(_SLOTS, ids.shape[1] - slot)
+            for j in range(slots):
+                _rank(keys[:size], slot + j, high, num_candidates, ranks[j])
+                if words.shape[0] > 0:
+                    for i in range(size):
+                        code = edge_code(ranks[j, i])
+                        at[j, i] = word_of(code, start[i], degree[i])
+                        bits[j, i] = pattern(code)
+                    for i in range(size):
+                        prefetch(words, at[j, i])
+            for j in range(slots):
+                for i in range(size):
+                    rank = ranks[j, i]
+                    ids[base + i, slot + j] = rank
+                    look = (rank == first[i]) | (rank == second[i])
+                    look |= words.shape[0] == 0 or (words[at[j, i]] & bits[j, i]) == bits[j, i]
+                    if look and high[i] > 0:
+                        ids[base + i, slot + j] = candidate_at(
+                            indices, np.int64(start[i]), np.int64(start[i] + degree[i]), np.int64(first[i]),
+                            np.int64(second[i]), num_candidates, counts[base + i], np.int64(rank))
 
 
 @compiled
-def _keep_valid(indices, start, stop, table_row, extra, base, column, num_candidates, words, shift, block, kept, at):
-    """Column of `extra` for a block of rows, -1 where it excludes no further candidate: `valid_extra` for many."""
+def keep_valid(indices, start, degree, extra, column, num_candidates, words, kept):
+    """A column of `extra` for a block of rows, all ones where it excludes nothing more: `valid_extra` for many."""
     if column >= extra.shape[1]:
-        kept[:block] = -1
+        kept[: len(extra)] = _NONE
         return
-    for i in range(block):
-        value = extra[base + i, column]
-        kept[i] = value if value < num_candidates else -1
-        at[i] = np.uint64(1)
+    size, which = 0, np.empty(_ROWS, np.int64)
+    begin, length = np.empty(_ROWS, np.uint64), np.empty(_ROWS, np.uint64)
+    sought, held = np.empty(_ROWS, np.int64), np.empty(_ROWS, np.bool_)
     if words.shape[0] > 0:
-        for i in range(block):
-            at[i] = may_have(words, shift, table_row[i], np.uint64(kept[i]))
-    for i in range(block):
-        if at[i] != 0 and kept[i] >= 0 and holds(indices, start[i], stop[i], kept[i]):
-            kept[i] = -1
+        for i in range(len(extra)):
+            ask(words, start[i], degree[i], extra[i, column])
+    for i in range(len(extra)):
+        value = extra[i, column]
+        valid = value >= 0 and value < num_candidates
+        kept[i] = np.uint64(value) if valid else _NONE
+        if valid and (words.shape[0] == 0 or may_have(words, start[i], degree[i], value)):
+            which[size], begin[size], length[size], sought[size] = i, start[i], degree[i], value
+            size += 1
+    hold_each(indices, begin[:size], length[:size], sought[:size], held)
+    for i in range(size):
+        if held[i]:
+            kept[which[i]] = _NONE
 
 
 @compiled
-def _draw(keys, high, table_row, first, second, num_candidates, words, shift, block, ranks, look):
-    """Ranks for a block of rows, and which of them must be looked at: simple loops that vectorise."""
-    for j in range(ranks.shape[0]):
-        if num_candidates < 2147483648:
-            for i in range(block):
-                word = word_at(keys[i], j)
-                ranks[j, i] = ((word >> _32) * high[i] + (((word & _LOW) * high[i]) >> _32)) >> _32
-        else:
-            for i in range(block):
-                ranks[j, i] = np.uint64(_bounded(word_at(keys[i], j), high[i]))
-        if is_cold(words):
-            for i in range(block):
-                ask(words, shift, table_row[i], ranks[j, i])
-        if words.shape[0] > 0:
-            for i in range(block):
-                look[j, i] = may_have(words, shift, table_row[i], ranks[j, i])
-        else:
-            look[j, :block] = np.uint64(1)
-        for i in range(block):
-            rank = np.int64(ranks[j, i])
-            look[j, i] |= np.uint64(rank == first[i]) | np.uint64(rank == second[i])
+def _rank(keys, slot, high, num_candidates, ranks):
+    """Ranks of one slot of a block of rows: a simple loop that vectorises."""
+    step = np.uint64(slot + 1) * GOLDEN
+    if num_candidates < 2147483648:
+        for i in range(len(keys)):
+            word = mix(keys[i] + step)
+            ranks[i] = ((word >> _32) * high[i] + (((word & _LOW) * high[i]) >> _32)) >> _32
+    else:
+        for i in range(len(keys)):
+            ranks[i] = product_high(mix(keys[i] + step), high[i])

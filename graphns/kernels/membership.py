@@ -10,6 +10,7 @@ from graphns.kernels.bits import compiled, prefetch
 from graphns.kernels.threads import run
 
 _SPAN, _ONE = np.uint64(16), np.uint64(1)
+_LANES = 64
 
 
 def in_rows(indptr: Tensor, indices: Tensor, rows: Tensor, ids: Tensor) -> Tensor:
@@ -68,13 +69,14 @@ def count_torch(indptr: Tensor, indices: Tensor, rows: Tensor, ids: Tensor, keys
 @compiled
 def find(indices, start, stop, value):
     """The first position in indices[start:stop] whose id is >= value."""
-    size = stop - start
+    # unsigned places spare Numba's test for a negative index, here and in every hot loop
+    low, size = np.uint64(start), np.uint64(stop - start)
     while size > 0:
-        half = size >> 1
-        below = indices[start + half] < value
-        start = start + half + 1 if below else start
-        size = size - half - 1 if below else half
-    return start
+        half = size >> _ONE
+        below = indices[low + half] < value
+        low = low + half + _ONE if below else low
+        size = size - half - _ONE if below else half
+    return np.int64(low)
 
 
 @compiled
@@ -90,7 +92,7 @@ def holds(indices, start, stop, value):
         return at < stop and indices[at] == value
     base = min(low, np.uint64(indices.shape[0]) - _SPAN)
     # the 16 ids may reach into other rows: only lanes of this one count
-    first, last = np.int32(np.int64(low) - np.int64(base)), np.int32(stop - np.int64(base))
+    first, last = np.int32(np.int64(low) - np.int64(base)), np.int32(np.int64(stop) - np.int64(base))
     found = np.int32(0)
     for i in range(np.int32(16)):
         lane = np.int32(i)
@@ -99,17 +101,56 @@ def holds(indices, start, stop, value):
 
 
 @compiled
+def hold_each(indices, start, degree, value, found):
+    """Whether each row, `degree` [n] long from `start` [n] (uint64), holds its `value` [n]: into found [n].
+
+    All searches advance together, so that the next lines of all are asked for before the first is read.
+    """
+    n = len(value)
+    low, size = start.copy(), degree.copy()
+    for i in range(n):
+        found[i] = False
+        if size[i] > 0:
+            prefetch(indices, low[i] + (size[i] >> _ONE))
+    searching = True
+    while searching:
+        searching = False
+        for i in range(n):
+            if size[i] > 1:
+                half = size[i] >> _ONE
+                low[i] = low[i] + half if indices[low[i] + half] <= value[i] else low[i]
+                size[i] -= half
+                prefetch(indices, low[i] + (size[i] >> _ONE))
+                searching = True
+    for i in range(n):
+        if size[i] > 0:
+            found[i] = indices[low[i]] == value[i]
+
+
+@compiled
 def _in_rows(begin, end, indptr, indices, rows, ids, found):
-    shared = ids.shape[0] == 1
+    width = ids.shape[1]
+    start, degree = np.empty(_LANES, np.uint64), np.empty(_LANES, np.uint64)
+    value, held = np.empty(_LANES, np.int64), np.empty(_LANES, np.bool_)
+    for b in range(begin, min(begin + _LANES, end)):
+        prefetch(indptr, np.uint64(max(rows[b], 0)))
+    used = 0
+    first_b, first_j = begin, 0  # where the lanes in use begin
     for b in range(begin, end):
-        if b + 16 < end:
-            prefetch(indptr, max(rows[b + 16], 0))
-        if b + 8 < end and rows[b + 8] >= 0 and indptr[rows[b + 8]] < indices.shape[0]:
-            prefetch(indices, (indptr[rows[b + 8]] + indptr[rows[b + 8] + 1]) >> 1)
-        start, stop = 0, 0
-        if rows[b] >= 0:
-            start, stop = indptr[rows[b]], indptr[rows[b] + 1]
-        for j in range(ids.shape[1]):
-            value = ids[0 if shared else b, j]
-            at = find(indices, start, stop, value)
-            found[b, j] = at < stop and indices[at] == value
+        if b + _LANES < end:
+            prefetch(indptr, np.uint64(max(rows[b + _LANES], 0)))
+        row = np.uint64(max(rows[b], 0))
+        row_start = np.uint64(indptr[row])
+        row_degree = np.uint64(indptr[row + _ONE]) - row_start if rows[b] >= 0 else np.uint64(0)
+        for j in range(width):
+            start[used], degree[used] = row_start, row_degree
+            value[used] = ids[0 if ids.shape[0] == 1 else b, j]
+            used += 1
+            if used == _LANES or (b == end - 1 and j == width - 1):
+                hold_each(indices, start[:used], degree[:used], value[:used], held)
+                for i in range(used):
+                    found[first_b, first_j] = held[i]
+                    first_j += 1
+                    if first_j == width:
+                        first_b, first_j = first_b + 1, 0
+                used = 0

@@ -14,12 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphns.kernels.bits import compiled
-from graphns.kernels.complement import filter_arguments, outside_row
-from graphns.kernels.edge_filter import ask, is_cold, may_have
+from graphns.kernels.bits import compiled, prefetch
+from graphns.kernels.complement import outside_row
+from graphns.kernels.edge_filter import edge_code, filter_words, pattern, word_of
 from graphns.kernels.guide import guided, search_torch
 from graphns.kernels.membership import count_torch, find, in_rows_torch
+from graphns.kernels.memory import empty
 from graphns.kernels.threads import run
+
+_BLOCK = 64  # numbers at a time: the lines that they need are asked for together
 
 if TYPE_CHECKING:
     from graphns.kernels.edges import PairSpace
@@ -37,11 +40,10 @@ def exchange_pairs(space: PairSpace, numbers: Tensor, edge_filter: Tensor | None
         raise ValueError("unordered pairs do not stand on one line of rows: use pairs_at")
     if space.indptr.device.type != "cpu":
         return exchange_pairs_torch(space, numbers)
-    pairs = torch.empty((2, len(numbers)), dtype=torch.int64)
-    words, shift = filter_arguments(edge_filter)
+    pairs = empty(2, len(numbers))
     run(_exchange_pairs, len(numbers), numbers.contiguous().numpy(), space.first.numpy(), space.guide.start.numpy(),
-        space.guide.shift, space.indptr.numpy(), space.indices.numpy(), space.num_dst, space.self_loops, words, shift,
-        pairs.numpy(), cost=2)
+        space.guide.shift, space.indptr.numpy(), space.indices.numpy(), space.num_dst, space.self_loops,
+        filter_words(edge_filter), pairs.numpy(), cost=2)
     return pairs
 
 
@@ -101,8 +103,7 @@ def _non_edge(indptr, indices, first, start, shift, self_loops, number):
 
 
 @compiled
-def _exchange_pairs(begin, end, numbers, first, start, guide_shift, indptr, indices, num_dst, self_loops, words, shift,
-                    pairs):
+def _exchange_pairs(begin, end, numbers, first, guide, guide_shift, indptr, indices, num_dst, self_loops, words, pairs):
     width = num_dst if self_loops else num_dst - 1
     free = first[first.shape[0] - 1]
     last_row = min(free // max(width, 1), indptr.shape[0] - 2)
@@ -111,24 +112,33 @@ def _exchange_pairs(begin, end, numbers, first, start, guide_shift, indptr, indi
         column += 1
     below = _edges_before(indptr, indices, first, width, self_loops, last_row, column)[0]
     per_row = 1.0 / max(width, 1)
-    for i in range(begin, end):
-        # a product is several times as fast as a 64-bit division; it may miss by a row or, on the largest lines, a few
-        row = np.int64(np.float64(numbers[i]) * per_row)
-        column = numbers[i] - row * width
-        while column < 0:
-            row, column = row - 1, column + width
-        while column >= width:
-            row, column = row + 1, column - width
-        pairs[0, i] = row
-        pairs[1, i] = column + 1 if not self_loops and column >= row else column
-    cold = is_cold(words)
-    for i in range(begin, end):
-        if cold and i + 16 < end:
-            ask(words, shift, pairs[0, i + 16], pairs[1, i + 16])
-        row, column = pairs[0, i], pairs[1, i]
-        if words.shape[0] > 0 and may_have(words, shift, row, column) == 0:
-            continue
-        edges, hit = _edges_before(indptr, indices, first, width, self_loops, row, column)
-        if hit:
-            pairs[0, i], pairs[1, i] = _non_edge(
-                indptr, indices, first, start, guide_shift, self_loops, free - below + edges)
+    at, bits = np.empty(_BLOCK, np.uint64), np.empty(_BLOCK, np.uint32)
+    for low in range(begin, end, _BLOCK):
+        size = min(_BLOCK, end - low)
+        for i in range(low, low + size):
+            # a product is several times as fast as a 64-bit division; it may miss by a row or, on the largest lines, a
+            # few
+            row = np.int64(np.float64(numbers[i]) * per_row)
+            column = numbers[i] - row * width
+            while column < 0:
+                row, column = row - 1, column + width
+            while column >= width:
+                row, column = row + 1, column - width
+            pairs[0, i] = row
+            pairs[1, i] = column + 1 if not self_loops and column >= row else column
+            prefetch(indptr, np.uint64(row))
+        if words.shape[0] > 0:
+            for i in range(size):
+                row = np.uint64(pairs[0, low + i])
+                start = np.uint64(indptr[row])
+                code = edge_code(pairs[1, low + i])
+                at[i] = word_of(code, start, np.uint64(indptr[row + np.uint64(1)]) - start)
+                bits[i] = pattern(code)
+                prefetch(words, at[i])
+        for i in range(size):
+            if words.shape[0] > 0 and (words[at[i]] & bits[i]) != bits[i]:
+                continue
+            edges, hit = _edges_before(indptr, indices, first, width, self_loops, pairs[0, low + i], pairs[1, low + i])
+            if hit:
+                pairs[0, low + i], pairs[1, low + i] = _non_edge(
+                    indptr, indices, first, guide, guide_shift, self_loops, free - below + edges)

@@ -11,15 +11,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphns.kernels.bits import bounded as _bounded
-from graphns.kernels.bits import compiled, prefetch, word_at
-from graphns.kernels.complement import candidate_at, exchange_torch, filter_arguments, valid_extra
-from graphns.kernels.edge_filter import ask, is_cold, may_have
-from graphns.kernels.membership import in_rows_torch
+from graphns.kernels.bits import GOLDEN, compiled, mix, prefetch, product_high
+from graphns.kernels.complement import candidate_at, exchange_torch
+from graphns.kernels.edge_filter import ask, edge_code, filter_words, may_have, pattern, word_of
+from graphns.kernels.membership import holds, in_rows_torch
+from graphns.kernels.memory import empty
 from graphns.kernels.threads import run
-from graphns.streams import Stream, bounded, words_at
+from graphns.streams import MASK_64, Stream, bounded, words_at
 
-_BLOCK = 512  # edges at a time: what is known of them stays in the nearest cache
+_BLOCK = 64  # edges at a time: what is known of them stays in the nearest cache
+_RING = 256  # edges on their way
+_LAST, _ONE = np.uint64(_RING - 1), np.uint64(1)
+_NONE = np.uint64(0xFFFFFFFFFFFFFFFF)  # as int64: -1
 
 
 def one_per_edge(
@@ -44,14 +47,14 @@ def one_per_edge(
     key = stream.row_keys(torch.zeros(1, dtype=torch.int64, device=indptr.device))
     if indptr.device.type != "cpu":
         return one_per_edge_torch(indptr, indices, num_candidates, key, source, exclude_self)
-    words, shift = filter_arguments(edge_filter)
-    rows = indptr.numpy(), indices.numpy(), num_candidates, int(key), exclude_self, words, shift
+    word = np.uint64(int(key) & MASK_64)
+    rows = indptr.numpy(), indices.numpy(), num_candidates, word, exclude_self, filter_words(edge_filter)
     if source is None:
-        edges = torch.empty((2, len(indices)), dtype=torch.int64)
-        ids = torch.empty(len(indices), dtype=torch.int64)
+        edges = empty(2, len(indices))
+        ids = empty(len(indices))
         run(_of_rows, len(ids), *rows, edges.numpy(), ids.numpy(), cost=2)
         return edges, ids
-    ids = torch.empty(len(source), dtype=torch.int64)
+    ids = empty(len(source))
     run(_of_sources, len(ids), *rows, source.contiguous().numpy(), ids.numpy(), cost=2)
     return None, ids
 
@@ -76,66 +79,103 @@ def one_per_edge_torch(
 
 
 @compiled
-def _draw(indptr, indices, num_candidates, key, words, shift, first, source, own, size, ranks, look, ids):
-    """Draw for edges first … first+size-1, whose sources are given, and whose `own` is the source or -1."""
+def _draw(indices, num_candidates, key, words, first, start, degree, own, ids):
+    """Draw for edges first … first+size-1 of rows from `start` of `degree` edges, whose `own` is the source or none."""
+    size = len(start)
+    ranks, high, at = np.empty(_BLOCK, np.uint64), np.empty(_BLOCK, np.uint64), np.empty(_BLOCK, np.uint64)
+    bits = np.empty(_BLOCK, np.uint32)
     for i in range(size):
-        count = num_candidates - (indptr[source[i] + 1] - indptr[source[i]]) - (1 if own[i] >= 0 else 0)
-        ranks[i] = _bounded(np.uint64(word_at(key, first + i)), max(count, 0)) if count > 0 else -1
-    if is_cold(words):
-        for i in range(size):
-            ask(words, shift, np.uint64(source[i]), np.uint64(ranks[i]))
+        high[i] = np.uint64(num_candidates) - min(degree[i] + (own[i] != _NONE), np.uint64(num_candidates))
+        ranks[i] = product_high(mix(key + np.uint64(first + i + 1) * GOLDEN), high[i])
     if words.shape[0] > 0:
         for i in range(size):
-            look[i] = may_have(words, shift, np.uint64(source[i]), np.uint64(ranks[i]))
-    else:
-        look[:size] = np.uint64(1)
+            code = edge_code(ranks[i])
+            at[i] = word_of(code, start[i], degree[i])
+            bits[i] = pattern(code)
+        for i in range(size):
+            prefetch(words, at[i])
     for i in range(size):
+        passes = words.shape[0] == 0 or (words[at[i]] & bits[i]) == bits[i]
         ids[first + i] = ranks[i]
-        if ranks[i] >= 0 and (look[i] != 0 or ranks[i] == own[i]):
-            start, stop = indptr[source[i]], indptr[source[i] + 1]
-            count = num_candidates - (stop - start) - (1 if own[i] >= 0 else 0)
-            ids[first + i] = candidate_at(indices, start, stop, own[i], np.int64(-1), num_candidates, count, ranks[i])
+        if passes or ranks[i] == own[i] or high[i] == 0:
+            ids[first + i] = _looked_up(indices, num_candidates, start[i], degree[i], own[i], high[i], ranks[i])
 
 
 @compiled
-def _of_rows(begin, end, indptr, indices, num_candidates, key, exclude_self, words, shift, edges, ids):
-    source, own, ranks = np.empty(_BLOCK, np.int64), np.empty(_BLOCK, np.int64), np.empty(_BLOCK, np.int64)
-    look = np.empty(_BLOCK, np.uint64)
+def _looked_up(indices, num_candidates, start, degree, own, high, rank):
+    """The id of a rank that may be excluded, or -1 where the row has no candidate."""
+    if high == 0:
+        return np.int64(-1)
+    return candidate_at(indices, np.int64(start), np.int64(start + degree), np.int64(own), np.int64(-1), num_candidates,
+                        np.int64(high), np.int64(rank))
+
+
+@compiled
+def _self(indices, num_candidates, words, start, degree, source):
+    """The source where it is a candidate of its own row but for this rule, else all ones."""
+    if source >= num_candidates:
+        return _NONE
+    if words.shape[0] > 0 and not may_have(words, start, degree, source):
+        return np.uint64(source)
+    return _NONE if holds(indices, start, start + degree, source) else np.uint64(source)
+
+
+@compiled
+def _of_rows(begin, end, indptr, indices, num_candidates, key, exclude_self, words, edges, ids):
+    start, degree, own = np.empty(_BLOCK, np.uint64), np.empty(_BLOCK, np.uint64), np.empty(_BLOCK, np.uint64)
     row = np.int64(np.searchsorted(indptr, begin, side="right") - 1)  # the row that holds edge `begin`
-    row_own = np.int64(-1)
-    if exclude_self and begin < end:
-        row_own = valid_extra(indices, indptr[row], indptr[row + 1], row, num_candidates)
+    row_own, row_stop = _NONE, np.int64(-1)
     for first in range(begin, end, _BLOCK):
         size = min(_BLOCK, end - first)
         for i in range(size):
-            while first + i >= indptr[row + 1]:
-                row += 1
-                if exclude_self and indptr[row] < indptr[row + 1]:
-                    row_own = valid_extra(indices, indptr[row], indptr[row + 1], row, num_candidates)
-            source[i], own[i] = row, row_own
+            if first + i >= row_stop:
+                while first + i >= indptr[row + 1]:
+                    row += 1
+                row_start, row_stop = np.uint64(indptr[row]), indptr[row + 1]
+                row_degree = np.uint64(row_stop) - row_start
+                if exclude_self:
+                    row_own = _self(indices, num_candidates, words, row_start, row_degree, row)
+            start[i], degree[i], own[i] = row_start, row_degree, row_own
             edges[0, first + i] = row
-            edges[1, first + i] = indices[first + i]
-        _draw(indptr, indices, num_candidates, key, words, shift, first, source, own, size, ranks, look, ids)
+        for i in range(first, first + size):
+            edges[1, i] = indices[i]
+        _draw(indices, num_candidates, key, words, first, start[:size], degree[:size], own[:size], ids)
 
 
 @compiled
-def _of_sources(begin, end, indptr, indices, num_candidates, key, exclude_self, words, shift, sources, ids):
-    source, own, ranks = np.empty(_BLOCK, np.int64), np.empty(_BLOCK, np.int64), np.empty(_BLOCK, np.int64)
-    look = np.empty(_BLOCK, np.uint64)
-    for first in range(begin, end, _BLOCK):
-        size = min(_BLOCK, end - first)
-        for i in range(size):
-            if first + i + 32 < end:
-                prefetch(indptr, sources[first + i + 32])
-            source[i], own[i] = sources[first + i], -1
-        if exclude_self:
-            for i in range(size):
-                near = source[min(i + 8, size - 1)]
-                if indptr[near] < indptr[near + 1]:
-                    prefetch(indices, (indptr[near] + indptr[near + 1]) >> 1)
-                at = source[i]
-                if words.shape[0] > 0 and may_have(words, shift, np.uint64(at), np.uint64(at)) == 0:
-                    own[i] = at if at < num_candidates else -1
-                else:
-                    own[i] = valid_extra(indices, indptr[at], indptr[at + 1], at, num_candidates)
-        _draw(indptr, indices, num_candidates, key, words, shift, first, source, own, size, ranks, look, ids)
+def _of_sources(begin, end, indptr, indices, num_candidates, key, exclude_self, words, sources, ids):
+    # each edge goes through four steps, and other edges' steps lie between its own, so that its lines arrive meanwhile
+    start, degree, own = np.empty(_RING, np.uint64), np.empty(_RING, np.uint64), np.empty(_RING, np.uint64)
+    ranks, high, at = np.empty(_RING, np.uint64), np.empty(_RING, np.uint64), np.empty(_RING, np.uint64)
+    bits = np.empty(_RING, np.uint32)
+    ahead, filtered = _RING // 4, words.shape[0] > 0
+    for turn in range(begin, end + 3 * ahead):
+        if turn < end:
+            prefetch(indptr, np.uint64(sources[turn]))
+        e = turn - ahead
+        if e >= begin and e < end:
+            i, source = np.uint64(e) & _LAST, np.uint64(sources[e])
+            start[i] = np.uint64(indptr[source])
+            degree[i] = np.uint64(indptr[source + _ONE]) - start[i]
+            if exclude_self and filtered:
+                ask(words, start[i], degree[i], source)
+        e -= ahead
+        if e >= begin and e < end:
+            i, own_id = np.uint64(e) & _LAST, _NONE
+            if exclude_self:
+                own_id = _self(indices, num_candidates, words, start[i], degree[i], sources[e])
+            own[i] = own_id
+            high[i] = np.uint64(num_candidates) - min(degree[i] + (own_id != _NONE), np.uint64(num_candidates))
+            ranks[i] = product_high(mix(key + np.uint64(e + 1) * GOLDEN), high[i])
+            if filtered:
+                code = edge_code(ranks[i])
+                at[i] = word_of(code, start[i], degree[i])
+                bits[i] = pattern(code)
+                prefetch(words, at[i])
+        e -= ahead
+        if e >= begin:
+            i = np.uint64(e) & _LAST
+            passes = not filtered or (words[at[i]] & bits[i]) == bits[i]
+            ids[e] = ranks[i]
+            if passes or ranks[i] == own[i] or high[i] == 0:
+                ids[e] = _looked_up(indices, num_candidates, start[i], degree[i], own[i], high[i], ranks[i])

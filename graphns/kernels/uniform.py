@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from graphns.kernels.bits import GOLDEN, compiled, mix
-from graphns.kernels.complement import _complement_uniform, filter_arguments
+from graphns.kernels.bits import compiled
+from graphns.kernels.complement import _complement_uniform
+from graphns.kernels.edge_filter import filter_words
+from graphns.kernels.memory import empty
+from graphns.kernels.query import ROWS_AT_ONCE, prepare
 from graphns.kernels.threads import run
 from graphns.streams import MASK_64, Stream
 
@@ -50,38 +52,28 @@ def uniform_negatives(
     Returns:
         What was drawn, or None where an anchor is no row of the graph.
     """
-    ids = torch.empty((len(anchor), k), dtype=torch.int64)
-    counts = torch.empty(len(anchor), dtype=torch.int64)
-    log_prob = torch.empty(len(anchor), dtype=torch.float32)
-    words, shift = filter_arguments(edge_filter)
+    ids = empty(len(anchor), k)
+    counts = empty(len(anchor))
+    log_prob = empty(len(anchor), dtype=np.float32)
     outside = np.zeros(1, dtype=np.bool_)
     run(_uniform, len(anchor), indptr.numpy(), indices.numpy(), anchor.numpy(), positive.numpy(), row.numpy(),
-        np.uint64(stream.key & MASK_64), num_candidates, exclude_row, exclude_anchor, exclude_positive, words, shift,
-        ids.numpy(), counts.numpy(), log_prob.numpy(), outside, cost=k + 2)
+        np.uint64(stream.key & MASK_64), num_candidates, exclude_row, exclude_anchor, exclude_positive,
+        filter_words(edge_filter), ids.numpy(), counts.numpy(), log_prob.numpy(), outside, cost=k + 2)
     return None if outside[0] else Drawn(ids, counts, log_prob)
 
 
 @compiled
 def _uniform(begin, end, indptr, indices, anchor, positive, row, key, num_candidates, exclude_row, exclude_anchor,
-             exclude_positive, words, shift, ids, counts, log_prob, outside):
-    step = 4096
+             exclude_positive, words, ids, counts, log_prob, outside):
     width = (1 if exclude_anchor else 0) + (1 if exclude_positive else 0)
-    rows, keys = np.empty(step, np.int64), np.empty(step, np.uint64)
-    extra = np.empty((step, width), np.int64)
-    for base in range(begin, end, step):
-        size = min(step, end - base)
-        for i in range(size):
-            source = anchor[base + i]
-            if source < 0 or source >= indptr.shape[0] - 1:
-                outside[0] = True
-                source = -1
-            rows[i] = source if exclude_row else -1
-            keys[i] = mix((np.uint64(row[base + i]) + np.uint64(1)) * GOLDEN + key)
-            if exclude_anchor:
-                extra[i, 0] = source
-            if exclude_positive:
-                extra[i, width - 1] = positive[base + i]
-        _complement_uniform(0, size, indptr, indices, rows, extra, num_candidates, keys, words, shift,
+    rows, keys = np.empty(ROWS_AT_ONCE, np.int64), np.empty(ROWS_AT_ONCE, np.uint64)
+    extra = np.empty((ROWS_AT_ONCE, width), np.int64)
+    for base in range(begin, end, ROWS_AT_ONCE):
+        size = min(ROWS_AT_ONCE, end - base)
+        if not prepare(anchor, positive, row, base, size, indptr, key, exclude_row, exclude_anchor, exclude_positive,
+                       rows, extra, keys):
+            outside[0] = True
+        _complement_uniform(0, size, indptr, indices, rows, extra, num_candidates, keys, words,
                             ids[base : base + size], counts[base : base + size])
         for i in range(base, base + size):
             log_prob[i] = -np.log(np.float64(counts[i])) if counts[i] > 0 else 0.0

@@ -10,19 +10,29 @@ from typing import Any
 import numpy as np
 import pytest
 
+UNSIGNED = {"word_at": np.uint64, "mix": np.uint64, "edge_code": np.uint64, "word_of": np.uint64, "pattern": np.uint32}
+
 
 def run_as_python(monkeypatch: pytest.MonkeyPatch, *modules: ModuleType) -> None:
-    """Put the Python source in the place of every compiled function of `modules`, and quiet wrap-around."""
-    for module in modules:
-        for name, value in list(vars(module).items()):
-            if name == "prefetch":  # machine code with no source
-                monkeypatch.setattr(module, name, lambda array, index: array[index])
-            elif name == "word_at" and hasattr(value, "py_func"):  # a compiled function hands Python a signed integer
-                monkeypatch.setattr(module, name, lambda key, slot, word=value: np.uint64(word(key, slot)))
-            elif name == "mix" and hasattr(value, "py_func"):
-                monkeypatch.setattr(module, name, lambda word, finish=value: np.uint64(finish(word)))
-            elif hasattr(value, "py_func") and value.py_func.__module__ == module.__name__:
-                monkeypatch.setattr(module, name, _quiet(value.py_func))
+    """Put the Python source in the place of every compiled function of `modules`, and quiet wrap-around.
+
+    What they import from each other is replaced with it; what comes from elsewhere stays compiled.
+    """
+    names = {module.__name__: module for module in modules}
+    found = [(module, name, value, names.get(value.py_func.__module__)) for module in modules
+             for name, value in list(vars(module).items()) if hasattr(value, "py_func")]
+    for module, name, value, home in found:
+        if home is module:
+            monkeypatch.setattr(module, name, _quiet(value.py_func))
+    for module, name, value, home in found:
+        if home is None and name in UNSIGNED:  # a compiled function hands Python a plain integer
+            monkeypatch.setattr(module, name, _typed(value, UNSIGNED[name]))
+        elif home not in (None, module):
+            monkeypatch.setattr(module, name, getattr(home, value.py_func.__name__))
+
+
+def _typed(function: Callable[..., Any], kind: type[np.generic]) -> Callable[..., Any]:
+    return lambda *args: kind(function(*args))
 
 
 def _quiet(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -148,9 +148,6 @@ def test_the_loops_as_python(monkeypatch):
     table = build_edge_filter(indptr, indices)
     want = complement_uniform(indptr, indices, rows, extra, N, keys, 3, table)[0]
     run_as_python(monkeypatch, membership, edge_filter, complement)
-    for name in ("find", "holds"):
-        monkeypatch.setattr(complement, name, getattr(membership, name))
-    monkeypatch.setattr(complement, "may_have", edge_filter.may_have)
     assert torch.equal(edge_filter.build_edge_filter(indptr, indices), table)
     assert torch.equal(complement_uniform(indptr, indices, rows, extra, N, keys, 3, table)[0], want)
     assert torch.equal(complement_uniform(indptr, indices, rows, extra, N, keys, 3)[0], want)

@@ -120,7 +120,6 @@ def test_refuses(change, message):
 
 
 def test_the_loops_as_plain_python(monkeypatch):
-    monkeypatch.setattr(module, "prefetch", lambda array, index: None)
     queries, table, ids = (t.detach() for t in make(batch=2, rows=3, k=6, width=2))
     weights = torch.randn(2, 6, dtype=torch.float64)
     q, t, i, w = (x.numpy() for x in (queries, table, ids, weights))

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from graphns.kernels import structured
-from graphns.kernels.complement import filter_arguments
+from graphns.kernels import edge_filter, structured
 from graphns.kernels.csr import build_csr
-from graphns.kernels.edge_filter import build_edge_filter
-from graphns.kernels.structured import _of_rows, _of_sources, one_per_edge, one_per_edge_torch
-from graphns.streams import Stream
+from graphns.kernels.edge_filter import build_edge_filter, filter_words
+from graphns.kernels.structured import one_per_edge, one_per_edge_torch
+from graphns.streams import MASK_64, Stream
+from tests.kernels.plain import run_as_python
 
 
 def rows(num_rows: int, num_cols: int, num_edges: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -57,8 +57,7 @@ def test_versions_agree(exclude_self: bool, shape: tuple[int, int, int], given: 
 def test_python_source_of_the_compiled_loops(
     exclude_self: bool, filtered: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(structured, "prefetch", lambda *_: None)  # an instruction, not Python
-    monkeypatch.setattr(structured, "_draw", structured._draw.py_func)
+    run_as_python(monkeypatch, structured, edge_filter)
     indptr, indices = rows(9, 9, 20)
     stream = Stream(2)
     key = int(stream.row_keys(torch.zeros(1, dtype=torch.int64)))
@@ -66,12 +65,12 @@ def test_python_source_of_the_compiled_loops(
     edges, ids = np.empty((2, len(indices)), dtype=np.int64), np.empty(len(indices), dtype=np.int64)
     by_source = np.empty(len(source), dtype=np.int64)
     table = build_edge_filter(indptr, indices) if filtered else None
-    rest = np.int64(key), exclude_self, *filter_arguments(table)
+    rest = np.uint64(key & MASK_64), exclude_self, filter_words(table)
     plain = indptr.numpy(), indices.numpy(), 9
     with np.errstate(over="ignore"):
         for begin, end in ((0, 11), (11, len(indices))):  # any cut into blocks
-            _of_rows.py_func(begin, end, *plain, *rest, edges, ids)
-        _of_sources.py_func(0, len(source), *plain, *rest, source.numpy(), by_source)
+            structured._of_rows(begin, end, *plain, *rest, edges, ids)
+        structured._of_sources(0, len(source), *plain, *rest, source.numpy(), by_source)
     expected = one_per_edge(indptr, indices, 9, stream, exclude_self=exclude_self)
     assert torch.equal(expected[0], torch.from_numpy(edges))  # type: ignore[arg-type]
     assert torch.equal(expected[1], torch.from_numpy(ids))

@@ -49,8 +49,6 @@ def main() -> None:
 
     from graphns.kernels import bits
 
-    # asks the processor for a cache line: nothing to say in Python
-    bits.prefetch = lambda array, index: None
     # a compiled loop wraps a negative key, which NumPy refuses from a Python integer
     word_at = bits.word_at
     bits.word_at = lambda key, slot: word_at(np.int64(key), slot)
