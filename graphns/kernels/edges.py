@@ -7,23 +7,21 @@ for being an edge, so the count is met whenever M allows it, at any density.
 
 from __future__ import annotations
 
-from itertools import count
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from graphns.kernels.bits import GOLDEN, bounded, compiled, prefetch, word_at
+from graphns.kernels.bits import compiled, prefetch
 from graphns.kernels.complement import outside_row
 from graphns.kernels.csr import build_csr
 from graphns.kernels.guide import Guide, build_guide, guided, search_torch
 from graphns.kernels.membership import count_torch, in_rows
+from graphns.kernels.memory import empty
 from graphns.kernels.pairs import exchange_pairs
+from graphns.kernels.rounds import distinct_in_rounds
 from graphns.kernels.threads import run
-from graphns.streams import GOLDEN as _GOLDEN
-from graphns.streams import Stream, mix_tensor, to_signed, words_at
-from graphns.streams import bounded as bounded_torch
+from graphns.streams import Stream
 
 
 class PairSpace(NamedTuple):
@@ -127,60 +125,23 @@ def non_edges(
 def distinct_values(num_values: int, num: int, stream: Stream, device: torch.device | str = "cpu") -> Tensor:
     """`num` distinct integers [num] int64 of [0, num_values), every ordered choice equally likely.
 
-    Where more than half are wanted: the first of a keyed order of all. Else in rounds: every slot without a value draws
-    one, the lowest slot keeps it if it is new, the others draw again. A value's name plays no part, so all are alike;
-    at least half of the values are free, so every round serves each slot with probability at least 1/2.
+    Where more than half are wanted: the first of a keyed order of all. Else in the rounds of
+    `kernels.rounds`.
     """
     if not 0 <= num <= num_values:
         raise ValueError(f"cannot draw {num} distinct values of {num_values}")
     if 2 * num > num_values:
-        words = words_at(_key(stream, 0, device), num_values)[0]
+        words = stream.child(0).words(torch.zeros(1, dtype=torch.int64, device=device), num_values)[0]
         return words.argsort(stable=True)[:num]
-    if torch.device(device).type != "cpu":
-        return distinct_values_torch(num_values, num, stream, device)
-    values = torch.empty(num, dtype=torch.int64)
-    pending = np.arange(num)
-    bits = max((2 * num - 1).bit_length(), 1)
-    table = np.full(1 << bits, -1, dtype=np.int64)
-    for attempt in count():
-        left = _draw_round(pending, int(_key(stream, attempt)), num_values, values.numpy(), table, 64 - bits)
-        if left == 0:
-            return values
-        pending = pending[:left]
-    raise AssertionError
-
-
-def distinct_values_torch(num_values: int, num: int, stream: Stream, device: torch.device | str = "cpu") -> Tensor:
-    """The definition of the rounds, on any device: a stable sort finds who was first."""
-    values = torch.empty(num, dtype=torch.int64, device=device)
-    pending = torch.arange(num, device=device)
-    taken = values[:0]
-    for attempt in count():
-        words = mix_tensor(_key(stream, attempt, device) + (pending + 1) * to_signed(_GOLDEN))
-        drawn = torch.cat([taken, bounded_torch(words, num_values)])
-        ordered, place = drawn.sort(stable=True)
-        is_first = torch.ones_like(ordered, dtype=torch.bool)
-        is_first[1:] = ordered[1:] != ordered[:-1]
-        new = torch.zeros_like(is_first)
-        new[place] = is_first
-        new = new[len(taken) :]
-        values[pending[new]] = drawn[len(taken) :][new]
-        taken = torch.cat([taken, drawn[len(taken) :][new]])
-        pending = pending[~new]
-        if len(pending) == 0:
-            return values
-    raise AssertionError
-
-
-def _key(stream: Stream, attempt: int, device: torch.device | str = "cpu") -> Tensor:
-    return stream.child(attempt).row_keys(torch.zeros(1, dtype=torch.int64, device=device))
+    size = torch.tensor([num_values], device=device)
+    return distinct_in_rounds(size.expand(num), torch.zeros_like(size).expand(num), stream)
 
 
 def pairs_at(space: PairSpace, ranks: Tensor) -> Tensor:
     """The non-edges [2, n] int64 of the numbers `ranks` [n] int64 in [0, M)."""
     if space.indptr.device.type != "cpu":
         return pairs_at_torch(space, ranks)
-    pairs = torch.empty((2, len(ranks)), dtype=torch.int64)
+    pairs = empty(2, len(ranks))
     run(_pairs, len(ranks), ranks.contiguous().numpy(), space.first.numpy(), space.guide.start.numpy(),
         space.guide.shift, space.indptr.numpy(), space.indices.numpy(), space.num_dst, space.self_loops,
         space.directed, pairs.numpy(), cost=2)
@@ -224,36 +185,6 @@ def ranks_of(space: PairSpace, pairs: Tensor) -> Tensor:
         own = row - count_torch(space.indptr, space.indices, row, row[:, None])[:, 0]
         rank = torch.where(rank == size, own, rank)
     return torch.where(known, -1, space.first[row] + rank)
-
-
-@compiled
-def _home(value, shift):
-    return np.int64((np.uint64(value) * GOLDEN) >> np.uint64(shift))
-
-
-@compiled
-def _draw_round(pending, key, num_values, values, table, shift):
-    """Give each pending slot, in order, a value that is not in the hash table yet; how many go again, now in front."""
-    ahead, left = 16, 0
-    n, last = pending.shape[0], table.shape[0] - 1
-    for i in range(-ahead, n):
-        if i + ahead < n:
-            slot = pending[i + ahead]
-            values[slot] = bounded(word_at(key, slot), num_values)
-            prefetch(table, _home(values[slot], shift))
-        if i < 0:
-            continue
-        slot = pending[i]
-        value = values[slot]
-        at = _home(value, shift)
-        while table[at] >= 0 and table[at] != value:
-            at = (at + 1) & last
-        if table[at] == value:
-            pending[left] = slot
-            left += 1
-        else:
-            table[at] = value
-    return left
 
 
 @compiled

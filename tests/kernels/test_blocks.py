@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 from scipy.stats import chisquare
 
-from graphns.kernels import blocks
-from graphns.kernels.blocks import _draw_round, distinct_in_blocks, rounds_torch
+from graphns.kernels.blocks import distinct_in_blocks
 from graphns.streams import Stream
 
 
@@ -21,26 +19,6 @@ def test_exact_counts_within_each_range(seed: int) -> None:
     for part, low, size in zip(values.split(counts.tolist()), (sizes.cumsum(0) - sizes).tolist(), sizes.tolist(),
                                strict=True):
         assert all(low <= value < low + size for value in part.tolist())
-
-
-def test_torch_version_agrees() -> None:
-    high = torch.tensor([6, 40, 1000]).repeat_interleave(torch.tensor([3, 20, 400]))
-    low = torch.tensor([0, 6, 46]).repeat_interleave(torch.tensor([3, 20, 400]))
-    for seed in range(5):
-        assert torch.equal(blocks._rounds(high, low, Stream(seed)), rounds_torch(high, low, Stream(seed)))
-
-
-def test_python_source_of_the_compiled_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "prefetch", lambda *_: None)  # an instruction, not Python
-    high, low = np.full(12, 24), np.repeat([0, 24], 6)
-    for attempt in (0, 1):
-        results = []
-        for function in (_draw_round, _draw_round.py_func):
-            pending, values, table = np.arange(12), np.zeros(12, dtype=np.int64), np.full(32, -1)
-            with np.errstate(over="ignore"):
-                left = function(pending, np.int64(77 + attempt), high, low, values, table, 64 - 5)
-            results.append((left, values.tolist(), table.tolist(), pending.tolist()))
-        assert results[0] == results[1]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

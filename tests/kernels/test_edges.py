@@ -5,18 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from graphns.kernels import csr, edges, guide
+from graphns.kernels import csr, edges, guide, rounds
 from graphns.kernels.csr import build_csr
-from graphns.kernels.edges import (
-    distinct_values,
-    distinct_values_torch,
-    non_edges,
-    pair_space,
-    pairs_at,
-    pairs_at_torch,
-    ranks_of,
-)
+from graphns.kernels.edges import distinct_values, non_edges, pair_space, pairs_at, pairs_at_torch, ranks_of
 from graphns.kernels.guide import build_guide, search_torch
+from graphns.kernels.rounds import rounds_torch
 from graphns.streams import Stream
 from tests.kernels.plain import run_as_python
 from tests.samplers.distribution import ALPHA, SEEDS, chi_square
@@ -94,7 +87,8 @@ def test_distinct_values_agree_and_are_distinct(num_values, num):
     assert len(values.unique()) == len(values) == num
     assert num == 0 or (int(values.min()) >= 0 and int(values.max()) < num_values)
     if 2 * num <= num_values:
-        assert torch.equal(values, distinct_values_torch(num_values, num, Stream(3)))
+        size = torch.full((num,), num_values)
+        assert torch.equal(values, rounds_torch(size, torch.zeros_like(size), Stream(3)))
 
 
 @pytest.mark.parametrize(("num_values", "num"), [(7, 3), (12, 6), (7, 5)])
@@ -109,13 +103,6 @@ def test_pairs_of_distinct_values_are_uniform(num_values, num):
             counts = counts.view(num_values, num_values)[~torch.eye(num_values, dtype=torch.bool)]
             p_value = chi_square(counts, torch.full((n,), 1 / n))
             assert p_value > ALPHA / (len(SEEDS) * len(slots)), f"slots {a}, {b}, seed {seed}: p = {p_value}"
-
-
-def test_distinct_draws_pass_many_rounds(monkeypatch):
-    # a stream of few words: most slots collide at first, and redraw until every value is another
-    monkeypatch.setattr(edges, "bounded_torch", lambda words, high: (words % (high // 4) + (words >> 60) % 4) % high)
-    values = distinct_values_torch(40, 9, Stream(0))
-    assert len(values.unique()) == 9
 
 
 def test_huge_spaces_do_not_overflow():
@@ -178,6 +165,5 @@ def test_the_loops_as_python(monkeypatch):
                 for directed in (True, False) for num in (3, 5)]
 
     want = draw()
-    run_as_python(monkeypatch, guide, csr, edges)
-    monkeypatch.setattr(edges, "guided", guide.guided)
+    run_as_python(monkeypatch, guide, csr, edges, rounds)
     assert draw() == want
