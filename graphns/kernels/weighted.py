@@ -18,15 +18,17 @@ from graphns.kernels.bits import bounded as _bounded
 from graphns.kernels.bits import compiled, prefetch, word_at
 from graphns.kernels.guide import Guide, build_guide, guided, search_torch
 from graphns.kernels.membership import count_torch, find, in_rows_torch
+from graphns.kernels.memory import empty
 from graphns.kernels.threads import run
 from graphns.streams import bounded, words_at
 
 
 def fixed_point(weights: Tensor) -> Tensor:
-    """Weights [N] float, finite and >= 0, as int64 [N] in proportion, summing to between 2^60 and 2^62.
+    """Weights [N] float, finite and >= 0, as int64 [N] in proportion, summing to between 2^59 and 2^61.
 
-    The scale is a power of two found by exact steps, so the result is the same on every device. A positive weight never
-    becomes 0; zero stays zero and is never drawn. If all are zero, so is the result.
+    The sum is made little more than N times a power of two, for which `kernels.alias` needs the smallest table. Every
+    step is exact or rounds one number alone, so the result is the same on every device. A positive weight never becomes
+    0; zero stays zero and is never drawn. If all are zero, so is the result.
     """
     weights = weights.to(torch.float64)
     if len(weights) == 0 or float(weights.max()) == 0:
@@ -34,10 +36,12 @@ def fixed_point(weights: Tensor) -> Tensor:
     exponent = int(torch.frexp(weights.max()).exponent)
     # in halves: 2^exponent itself may lie outside float64
     shares = weights * 2.0 ** -(exponent // 2) * 2.0 ** -(exponent - exponent // 2)
-    scale = 61 - len(weights).bit_length()
-    # the sum of integers has no order: it says how much room the first scale left
-    scale += 61 - int((shares * 2.0**scale).round().long().sum()).bit_length()
-    return (shares * 2.0**scale).round().long().clamp(min=1) * (weights > 0)
+    num = len(weights)
+    # the sum of integers has no order, unlike that of floats: it says how much room the first scale leaves
+    scale = 2.0 ** (60 - num.bit_length())
+    wanted = num * 2.0 ** (60 - num.bit_length()) * (1 + 2.0**-20)
+    scale *= wanted / int((shares * scale).round().long().sum())
+    return (shares * scale).round().long().clamp(min=1) * (weights > 0)
 
 
 def cumulative_weights(fixed: Tensor) -> Tensor:
@@ -57,7 +61,7 @@ def weighted_keys(indptr: Tensor, indices: Tensor, cumulative: Tensor) -> Tensor
         torch.cumsum(cumulative[columns + 1] - before, 0, out=passed[1:])
         start = torch.repeat_interleave(passed[indptr[:-1]], indptr.diff())
         return before - (passed[:-1] - start)
-    keys = torch.empty(len(indices), dtype=torch.int64)
+    keys = empty(len(indices))
     run(_weighted_keys, len(indptr) - 1, indptr.numpy(), indices.numpy(), cumulative.numpy(), keys.numpy(),
         cost=1 + len(indices) // max(len(indptr) - 1, 1))
     return keys
@@ -89,8 +93,8 @@ def complement_weighted(
     if indptr.device.type != "cpu":
         return complement_weighted_torch(indptr, indices, keys, rows, extra, cumulative, row_keys, k)
     guide = build_guide(cumulative) if guide is None else guide
-    ids = torch.empty((len(rows), k), dtype=torch.int64)
-    left = torch.empty(len(rows), dtype=torch.int64)
+    ids = empty(len(rows), k)
+    left = empty(len(rows))
     run(_complement_weighted, len(rows), indptr.numpy(), indices.numpy(), keys.numpy(), rows.numpy(), extra.numpy(),
         cumulative.numpy(), guide.start.numpy(), guide.shift, row_keys.numpy(), ids.numpy(), left.numpy(), cost=k + 2)
     return ids, left
@@ -98,12 +102,12 @@ def complement_weighted(
 
 def complement_weighted_torch(
     indptr: Tensor, indices: Tensor, keys: Tensor, rows: Tensor, extra: Tensor, cumulative: Tensor, row_keys: Tensor,
-    k: int,
+    k: int, first_slot: int = 0,
 ) -> tuple[Tensor, Tensor]:
     """The definition, on any device: all binary searches advance together."""
     start, _ = row_spans(indptr, rows)
     place, size, left = skips_torch(indptr, indices, keys, rows, extra, cumulative)
-    at = bounded(words_at(row_keys, k), left[:, None])
+    at = bounded(words_at(row_keys, k, first_slot), left[:, None])
     for s in range(place.shape[1]):
         at = at + torch.where(at >= place[:, s, None], size[:, s, None], 0)
     at = at + passed_torch(indices, keys, start, count_torch(indptr, keys, rows, at + 1), cumulative)

@@ -53,7 +53,7 @@ def test_every_number_of_the_range_gives_the_exact_multiset(case):
     total = int(table[-1])
     with pytest.MonkeyPatch.context() as patch:
         # the j-th "word" is j itself: slot j draws number j of the range
-        patch.setattr(weighted, "words_at", lambda keys, k: torch.arange(k).expand(len(keys), k))
+        patch.setattr(weighted, "words_at", lambda keys, k, _: torch.arange(k).expand(len(keys), k))
         patch.setattr(weighted, "bounded", lambda words, high: torch.minimum(words, (high - 1).clamp(min=0)))
         vectorised, left = complement_weighted_torch(indptr, indices, keys, rows, extra, table, rows, total)
         patch.setattr(weighted, "word_at", lambda key, slot: slot)
@@ -113,7 +113,7 @@ def test_keys_of_a_hub_never_fall_and_its_boundaries_hold():
     left = int(table[-1]) - int(fixed[columns].sum())
     numbers = numbers[(numbers >= 0) & (numbers < left)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(weighted, "words_at", lambda keys, k: numbers[None])
+        patch.setattr(weighted, "words_at", lambda keys, k, _: numbers[None])
         patch.setattr(weighted, "bounded", lambda words, high: words)
         ids, got = complement_weighted_torch(indptr, indices, keys, torch.tensor([0]), columns[:0].view(1, 0), table,
                                              torch.tensor([0]), len(numbers))

@@ -7,7 +7,9 @@ from torch import Tensor
 
 from graphns.base import Density, Negatives, Query, Sampler
 from graphns.graph.graph import Graph, check_weight
+from graphns.kernels.alias import AliasTable, alias_complement_torch, build_alias, row_weights
 from graphns.kernels.guide import Guide, build_guide
+from graphns.kernels.proportional import Tables, weighted_negatives
 from graphns.kernels.weighted import complement_weighted, cumulative_weights, fixed_point, weighted_keys
 from graphns.kernels.weighted_distinct import complement_weighted_distinct
 from graphns.samplers.exclusion import Exclude, Infeasible, check_choice, excluded, is_candidate, raise_if_short
@@ -60,6 +62,8 @@ class Degree(Sampler):
     cumulative: Tensor
     keys: Tensor
     guide: Tensor
+    alias: Tensor
+    row_weight: Tensor
 
     def __init__(
         self, graph: Graph, power: float = 0.75, *, weights: Tensor | None = None, smoothing: float = 0.0,
@@ -88,29 +92,47 @@ class Degree(Sampler):
         self.register_buffer("keys", keys, persistent=False)
         guide, self.shift = build_guide(self.cumulative.cpu())
         self.register_buffer("guide", guide.to(graph.device), persistent=False)
-
-    def _draw(self, query: Query, k: int, replace: bool = True) -> tuple[Tensor, Tensor]:
-        rows, extra = excluded(self.graph, query, self.exclude)
-        draw = complement_weighted if replace else complement_weighted_distinct
-        return draw(
-            self.graph.indptr, self.graph.indices, rows, extra, self.cumulative, query.stream.row_keys(query.row), k,
-            self.keys, Guide(self.guide, self.shift),
-        )
-
-    def _log_weight(self, ids: Tensor) -> Tensor:
-        return (self.cumulative[ids + 1] - self.cumulative[ids]).double().log()
+        alias, self.bits = build_alias(self.cumulative)
+        self.register_buffer("alias", alias, persistent=False)
+        self.register_buffer("row_weight", row_weights(graph.indptr, graph.indices, keys, self.cumulative),
+                             persistent=False)
 
     def sample(self, query: Query) -> Negatives:
         """Draw k negatives per pair."""
+        graph = self.graph
+        guide = Guide(self.guide, self.shift)
         if not self.replace:
-            ids, found = self._draw(query, query.k, replace=False)
+            rows, extra = excluded(graph, query, self.exclude)
+            ids, found = complement_weighted_distinct(
+                graph.indptr, graph.indices, rows, extra, self.cumulative, query.stream.row_keys(query.row), query.k,
+                self.keys, guide)
             raise_if_short(found, query.k, query, self.infeasible)
             return Negatives(ids, None, torch.arange(query.k, device=ids.device) < found[:, None])
-        ids, left = self._draw(query, query.k)
-        some = (left > 0)[:, None]
+        if graph.device.type != "cpu" or type(graph).rows is not Graph.rows:
+            return self._sample_by_parts(query)
+        tables = Tables(self.cumulative, self.keys, guide, AliasTable(self.alias, self.bits), self.row_weight)
+        drawn = weighted_negatives(
+            graph.indptr, graph.indices, tables, query.anchor, query.positive, query.row, query.stream, query.k,
+            exclude_row=self.exclude == "neighbors", exclude_anchor=not graph.bipartite, edge_filter=graph.edge_filter)
+        if drawn is None:
+            graph.rows(query.anchor)  # raises, naming the anchor
+            raise AssertionError
+        return self._negatives(query, drawn.ids, drawn.left, drawn.log_prob)
+
+    def _sample_by_parts(self, query: Query) -> Negatives:
+        rows, extra = excluded(self.graph, query, self.exclude)
+        ids, left = alias_complement_torch(
+            self.graph.indptr, self.graph.indices, self.keys, rows, extra, self.cumulative,
+            AliasTable(self.alias, self.bits), query.stream.row_keys(query.row), query.k)
+        log_prob = self._log_weight(ids) - left.clamp(min=1).double().log()[:, None]
+        return self._negatives(query, ids, left, torch.where((left > 0)[:, None], log_prob, 0.0).float())
+
+    def _negatives(self, query: Query, ids: Tensor, left: Tensor, log_prob: Tensor) -> Negatives:
         raise_if_short(left.clamp(max=1), 1, query, self.infeasible)
-        log_prob = torch.where(some, self._log_weight(ids) - left.clamp(min=1).double().log()[:, None], 0.0).float()
-        return Negatives(ids, log_prob, some.expand_as(ids))
+        return Negatives(ids, log_prob, (left > 0)[:, None].expand_as(ids))
+
+    def _log_weight(self, ids: Tensor) -> Tensor:
+        return (self.cumulative[ids + 1] - self.cumulative[ids]).double().log()
 
     def log_prob(self, query: Query, ids: Tensor) -> Tensor:
         """Log of the weight over the weight left; -inf at excluded ids and at those without weight.
@@ -122,6 +144,9 @@ class Degree(Sampler):
             return super().log_prob(query, ids)
         rows, extra = excluded(self.graph, query, self.exclude)
         allowed = is_candidate(self.graph, rows, extra, ids)
-        left = self._draw(query, 0)[1].clamp(min=1).double().log()
+        _, left = complement_weighted(
+            self.graph.indptr, self.graph.indices, rows, extra, self.cumulative, query.stream.row_keys(query.row), 0,
+            self.keys, Guide(self.guide, self.shift))
         inside = ids.clamp(0, self.graph.num_dst - 1)
-        return torch.where(allowed, self._log_weight(inside) - left[:, None], -torch.inf).float()
+        return torch.where(allowed, self._log_weight(inside) - left.clamp(min=1).double().log()[:, None],
+                           -torch.inf).float()
