@@ -11,13 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphns.kernels.bits import GOLDEN, compiled, prefetch, word_at
+from graphns.kernels.bits import GOLDEN, compiled, mix, prefetch, product_high
 from graphns.kernels.bits import unit as _unit
 from graphns.kernels.membership import find, in_rows_torch
+from graphns.kernels.memory import empty
 from graphns.kernels.threads import run
-from graphns.kernels.walks import LANES, step_position, walk_torch
+from graphns.kernels.walks import LANES, walk_torch
 from graphns.streams import GOLDEN as WORD_STEP
 from graphns.streams import to_signed, unit, words_at
+
+_FEW = 64  # so many best nodes are kept sorted as they come
+_ONE = np.uint64(1)
 
 
 def count_visits(
@@ -46,8 +50,10 @@ def count_visits(
     options = (num_walks, length, restart, top, stop, exclude_start, exclude_neighbors, first_counted)
     if indptr.device.type != "cpu":
         return count_visits_torch(indptr, indices, start, row_keys, *options)
-    ids = torch.empty((len(start), top), dtype=torch.int64)
-    counts = torch.empty((len(start), top), dtype=torch.int64)
+    if len(indices) == 0:
+        indices = indices.new_zeros(1)  # the loop reads before it knows that a node does not move
+    ids = empty(len(start), top)
+    counts = empty(len(start), top)
     run(_count_visits, len(start), indptr.numpy(), indices.numpy(), start.numpy(), row_keys.numpy(), num_walks, length,
         float(restart), stop, exclude_start, exclude_neighbors, first_counted, ids.numpy(), counts.numpy(),
         cost=num_walks * length)
@@ -87,103 +93,101 @@ def count_visits_torch(
 
 
 @compiled
-def _add(table, count, used, num_used, shift, node):
-    """Count one visit in an open-addressed table; the number of its used places."""
-    mask = table.shape[0] - 1
-    place = np.int64((np.uint64(node) * GOLDEN) >> shift)
-    while table[place] != node:
-        if table[place] < 0:
-            table[place] = node
-            used[num_used] = place
-            count[place] = 1
-            return num_used + 1
-        place = (place + 1) & mask
-    count[place] += 1
-    return num_used
+def _add(table, used, num_used, g, mask, shift, count_bits, node):
+    """Count one visit in the g-th open-addressed table, of entries node * 2^count_bits + visits; 0 is a free place."""
+    place = (node * GOLDEN) >> shift
+    entry = table[g, place]
+    while (entry != 0) & (entry >> count_bits != node):
+        place = (place + _ONE) & mask
+        entry = table[g, place]
+    # half of the visits are first ones, which no processor guesses: no branch depends on it
+    used[g, np.uint64(num_used[g])] = place
+    num_used[g] += np.int64(entry == 0)
+    table[g, place] = (entry if entry != 0 else node << count_bits) + _ONE
 
 
 @compiled
-def _order(keys, size):
-    """Sort the first `size` keys: by insertion while they are few."""
-    if size > 48:
-        keys[:size].sort()
-        return
-    for i in range(1, size):
-        key = keys[i]
-        j = i - 1
-        while j >= 0 and keys[j] > key:
-            keys[j + 1] = keys[j]
-            j -= 1
-        keys[j + 1] = key
+def _insert(best, size, key):
+    """Keep the least keys seen, sorted: `size` of them so far; how many now."""
+    if size == best.shape[0]:
+        if key >= best[size - 1]:
+            return size
+        size -= 1
+    j = size - 1
+    while j >= 0 and best[j] > key:
+        best[j + 1] = best[j]
+        j -= 1
+    best[j + 1] = key
+    return size + 1
 
 
 @compiled
 def _count_visits(begin, end, indptr, indices, start, row_keys, num_walks, length, restart, stop, exclude_start,
                   exclude_neighbors, first_counted, ids, counts):
-    num_nodes, most = indptr.shape[0] - 1, num_walks * length
+    num_nodes, most, top = indptr.shape[0] - 1, num_walks * length, ids.shape[1]
     group = max(1, LANES // num_walks)
     capacity, bits = 2, 1
     while capacity < 2 * most:
         capacity, bits = 2 * capacity, bits + 1
-    shift = np.uint64(64 - bits)
-    table = np.full((group, capacity), -1, dtype=np.int64)
-    count = np.zeros((group, capacity), dtype=np.int64)
-    used = np.empty((group, most), dtype=np.int64)
+    shift, count_bits = np.uint64(64 - bits), np.uint64(bits)
+    table = np.zeros((group, capacity), dtype=np.uint64)
+    used = np.empty((group, most + 1), dtype=np.uint64)
     num_used = np.zeros(group, dtype=np.int64)
-    keys = np.empty(most, dtype=np.int64)
-    node, position = np.empty(LANES, dtype=np.int64), np.empty(LANES, dtype=np.int64)
-    owner, lane_key = np.empty(LANES, dtype=np.int64), np.empty(LANES, dtype=np.int64)
-    nothing = np.empty(0, dtype=np.int64)
+    keys = np.empty(most if top > _FEW else top, dtype=np.int64)
+    mask = np.uint64(capacity - 1)
+    node, lane_key = np.empty(LANES, dtype=np.uint64), np.empty(LANES, dtype=np.uint64)
+    place, owner = np.empty(LANES, dtype=np.uint64), np.empty(LANES, dtype=np.uint64)
+    moves, ended = np.empty(LANES, dtype=np.uint64), np.empty(LANES, dtype=np.bool_)
+    last = np.uint64(indices.shape[0] - 1)
     for first in range(begin, end, group):
         walks = min(group, end - first) * num_walks
         for base in range(0, walks, LANES):
             lanes = min(LANES, walks - base)
             for i in range(lanes):
-                owner[i] = (base + i) // num_walks
-                which = (base + i) - owner[i] * num_walks
-                lane_key[i] = np.int64(np.uint64(row_keys[first + owner[i]]) + np.uint64(2 * length * which) * GOLDEN)
-                node[i] = start[first + owner[i]]
+                owner[i] = np.uint64((base + i) // num_walks)
+                which = (base + i) % num_walks
+                lane_key[i] = np.uint64(row_keys[np.uint64(first) + owner[i]]) + np.uint64(2 * length * which) * GOLDEN
+                node[i], ended[i] = np.uint64(start[np.uint64(first) + owner[i]]), False
                 prefetch(indptr, node[i])
             for step in range(length):
+                slot = np.uint64(2 * step + 1) * GOLDEN
                 for i in range(lanes):
-                    if node[i] < 0:
-                        continue
-                    if restart > 0 and _unit(word_at(lane_key[i], 2 * step + 1)) < restart:
-                        position[i] = -2
-                        continue
-                    position[i] = step_position(indptr, nothing, node[i], word_at(lane_key[i], 2 * step))
-                    if position[i] >= 0:
-                        prefetch(indices, position[i])
+                    row = np.uint64(indptr[node[i]])
+                    moves[i] = np.uint64(indptr[node[i] + _ONE]) - row
+                    place[i] = min(row + product_high(mix(lane_key[i] + slot), moves[i]), last)
+                    prefetch(indices, place[i])
                 for i in range(lanes):
-                    if node[i] < 0:
-                        continue
-                    if position[i] >= 0:
-                        node[i] = indices[position[i]]
-                    elif position[i] == -2:
-                        if stop:
-                            node[i] = -1  # this walk has ended
-                            continue
-                        node[i] = start[first + owner[i]]
+                    home = np.uint64(start[np.uint64(first) + owner[i]])
+                    following = np.uint64(indices[place[i]])
+                    node[i] = following if moves[i] != 0 else node[i]
+                    if restart > 0 and _unit(mix(lane_key[i] + slot + GOLDEN)) < restart:
+                        node[i] = home
+                        ended[i] |= stop
                     prefetch(indptr, node[i])
-                    g = owner[i]
-                    if node[i] >= first_counted and not (exclude_start and node[i] == start[first + g]):
-                        num_used[g] = _add(table[g], count[g], used[g], num_used[g], shift, node[i])
+                    if ended[i] or node[i] < np.uint64(first_counted) or (exclude_start and node[i] == home):
+                        continue
+                    _add(table, used, num_used, owner[i], mask, shift, count_bits, node[i])
         for g in range(min(group, end - first)):
             b = first + g
             low, high = indptr[start[b]], indptr[start[b] + 1]
             size = 0
             for i in range(num_used[g]):
-                place = used[g, i]
-                visited = table[g, place]
-                table[g, place] = -1
+                entry = table[g, used[g, i]]
+                table[g, used[g, i]] = 0
+                visited = np.int64(entry >> count_bits)
                 if exclude_neighbors:
                     at = find(indices, low, high, visited)
                     if at < high and indices[at] == visited:
                         continue
-                keys[size] = (most - count[g, place]) * num_nodes + visited
-                size += 1
+                key = (most - np.int64(entry & mask)) * num_nodes + visited
+                if top > _FEW:
+                    keys[size] = key
+                    size += 1
+                else:
+                    size = _insert(keys, size, key)
             num_used[g] = 0
-            _order(keys, size)
-            for i in range(ids.shape[1]):
+            if top > _FEW:
+                keys[:size].sort()
+            for i in range(top):
                 ids[b, i] = keys[i] % num_nodes if i < size else -1
                 counts[b, i] = most - keys[i] // num_nodes if i < size else 0

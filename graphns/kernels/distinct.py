@@ -15,6 +15,7 @@ from graphns.kernels.bits import GOLDEN, compiled, prefetch, word_at
 from graphns.kernels.bits import bounded as _bounded
 from graphns.kernels.complement import candidate_at, exchange_torch, valid_extra
 from graphns.kernels.membership import in_rows_torch
+from graphns.kernels.memory import empty
 from graphns.kernels.threads import run
 from graphns.streams import bounded, words_at
 
@@ -47,7 +48,7 @@ def distinct_ranks(counts: Tensor, row_keys: Tensor, k: int) -> Tensor:
     """
     if counts.device.type != "cpu":
         return distinct_ranks_torch(counts, row_keys, k)
-    ranks = torch.empty((len(counts), k), dtype=torch.int64)
+    ranks = empty(len(counts), k)
     run(_distinct_ranks, len(counts), counts.numpy(), row_keys.numpy(), LINEAR, ranks.numpy(), cost=4 * k)
     return ranks
 
@@ -81,7 +82,7 @@ def complement_at(
     """
     if indptr.device.type != "cpu":
         return complement_at_torch(indptr, indices, rows, extra, num_candidates, ranks)
-    ids, counts = torch.empty_like(ranks), torch.empty(len(rows), dtype=torch.int64)
+    ids, counts = torch.empty_like(ranks), empty(len(rows))
     run(_complement_at, len(rows), indptr.numpy(), indices.numpy(), rows.numpy(), extra.numpy(), num_candidates,
         ranks.numpy(), ids.numpy(), counts.numpy(), cost=ranks.shape[1] + 2)
     return ids, counts

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from graphns.kernels.bits import GOLDEN, compiled, mix
+from graphns.kernels.memory import empty
 from graphns.kernels.threads import run
 from graphns.streams import MASK_64, Stream
 
@@ -17,8 +17,12 @@ def row_keys(stream: Stream, row: Tensor) -> Tensor:
     """Keys [B] int64 of rows [B] int64, equal to `stream.row_keys(row)`."""
     if row.device.type != "cpu":
         return stream.row_keys(row)
-    keys = torch.empty(len(row), dtype=torch.int64)
-    run(_row_keys, len(row), np.uint64(stream.key & MASK_64), row.numpy(), keys.numpy().view(np.uint64))
+    keys = empty(len(row))
+    arguments = np.uint64(stream.key & MASK_64), row.numpy(), keys.numpy().view(np.uint64)
+    if len(row) < 1 << 18:  # a key takes a nanosecond: until then the other threads wake up too late
+        _row_keys(0, len(row), *arguments)
+    else:
+        run(_row_keys, len(row), *arguments)
     return keys
 
 

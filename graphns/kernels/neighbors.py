@@ -13,6 +13,7 @@ from torch import Tensor
 
 from graphns.kernels.bits import GOLDEN, compiled, prefetch, word_at
 from graphns.kernels.bits import bounded as _bounded
+from graphns.kernels.memory import empty
 from graphns.kernels.threads import run
 from graphns.kernels.walks import find_above, first_above, row_totals
 from graphns.streams import bounded, words_at
@@ -36,7 +37,7 @@ def neighbor_positions(
     """
     if indptr.device.type != "cpu":
         return neighbor_positions_torch(indptr, rows, row_keys, fanout, replace, cumulative)
-    positions = torch.empty((len(rows), fanout), dtype=torch.int64)
+    positions = empty(len(rows), fanout)
     weights = np.empty(0, dtype=np.int64) if cumulative is None else cumulative.numpy()
     run(_neighbor_positions, len(rows), indptr.numpy(), weights, rows.numpy(), row_keys.numpy(), replace,
         positions.numpy(), cost=2 * fanout)

@@ -17,6 +17,7 @@ from graphns.kernels.bits import bounded as _bounded
 from graphns.kernels.bits import compiled, prefetch, word_at
 from graphns.kernels.bits import unit as _unit
 from graphns.kernels.membership import find, in_rows_torch
+from graphns.kernels.memory import empty
 from graphns.kernels.threads import run
 from graphns.kernels.walks import find_above, first_above, row_totals, step_position
 from graphns.streams import bounded, unit, words_at
@@ -45,7 +46,7 @@ def walk_second_order(
     bias = second_order(p, q)
     if indptr.device.type != "cpu":
         return walk_second_order_torch(indptr, indices, start, row_keys, length, bias, restart, cumulative)
-    nodes = torch.empty((len(start), length + 1), dtype=torch.int64)
+    nodes = empty(len(start), length + 1)
     weights = np.empty(0, dtype=np.int64) if cumulative is None else cumulative.numpy()
     run(_walk_second_order, len(start), indptr.numpy(), indices.numpy(), weights, start.numpy(), row_keys.numpy(),
         float(restart), *bias, nodes.numpy(), cost=length * 8)

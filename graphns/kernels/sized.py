@@ -13,6 +13,7 @@ from graphns.kernels.bits import bounded as _bounded
 from graphns.kernels.bits import compiled, prefetch, word_at
 from graphns.kernels.complement import outside_row
 from graphns.kernels.membership import count_torch, find, in_rows_torch
+from graphns.kernels.memory import empty
 from graphns.kernels.threads import run
 from graphns.streams import bounded, words_at
 
@@ -38,8 +39,8 @@ def complement_sized(
         raise ValueError(f"at most 2 further exclusions per row, got {extra.shape[1]}")
     if indptr.device.type != "cpu":
         return complement_sized_torch(indptr, indices, rows, extra, sizes, row_keys, k)
-    ids = torch.empty((len(rows), k), dtype=torch.int64)
-    counts = torch.empty(len(rows), dtype=torch.int64)
+    ids = empty(len(rows), k)
+    counts = empty(len(rows))
     run(_complement_sized, len(rows), indptr.numpy(), indices.numpy(), rows.numpy(), extra.numpy(), sizes.numpy(),
         row_keys.numpy(), ids.numpy(), counts.numpy(), cost=k + 2)
     return ids, counts

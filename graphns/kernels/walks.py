@@ -11,15 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from graphns.kernels.bits import GOLDEN, compiled, mix, prefetch, product_high
 from graphns.kernels.bits import bounded as _bounded
-from graphns.kernels.bits import compiled, prefetch, word_at
 from graphns.kernels.bits import unit as _unit
+from graphns.kernels.memory import empty
 from graphns.kernels.threads import run
 from graphns.streams import bounded, unit, words_at
 
 ROW_TOTAL = 2**36
 """The fixed-point weights of a row add up to about this; a positive weight is at least 1."""
 LANES = 64
+_ONE = np.uint64(1)
 
 
 def walk(
@@ -42,7 +44,9 @@ def walk(
     """
     if indptr.device.type != "cpu":
         return walk_torch(indptr, indices, start, row_keys, length, restart, cumulative)
-    nodes = torch.empty((len(start), length + 1), dtype=torch.int64)
+    if len(indices) == 0:
+        indices = indices.new_zeros(1)  # the loop reads before it knows that a node does not move
+    nodes = empty(len(start), length + 1)
     weights = np.empty(0, dtype=np.int64) if cumulative is None else cumulative.numpy()
     run(_walk, len(start), indptr.numpy(), indices.numpy(), weights, start.numpy(), row_keys.numpy(), float(restart),
         nodes.numpy(), cost=length)
@@ -144,28 +148,48 @@ def step_position(indptr, cumulative, node, word):
 
 @compiled
 def _walk(begin, end, indptr, indices, cumulative, start, row_keys, restart, nodes):
-    length = nodes.shape[1] - 1
-    node = np.empty(LANES, dtype=np.int64)
-    position = np.empty(LANES, dtype=np.int64)
+    length, last = nodes.shape[1] - 1, np.uint64(indices.shape[0] - 1)
+    node, keys, words = np.empty(LANES, np.uint64), np.empty(LANES, np.uint64), np.empty(LANES, np.uint64)
+    place, moves = np.empty(LANES, np.uint64), np.empty(LANES, np.uint64)
     for first in range(begin, end, LANES):
         lanes = min(LANES, end - first)
+        lines = nodes[first : first + lanes]
         for i in range(lanes):
-            node[i] = start[first + i]
-            nodes[first + i, 0] = node[i]
+            node[i], keys[i] = start[first + i], row_keys[first + i]
+            lines[i, 0] = start[first + i]
             prefetch(indptr, node[i])
         for step in range(length):
+            slot = np.uint64(2 * step + 1) * GOLDEN
             for i in range(lanes):
-                key = row_keys[first + i]
-                if restart > 0 and _unit(word_at(key, 2 * step + 1)) < restart:
-                    position[i] = -2
-                    continue
-                position[i] = step_position(indptr, cumulative, node[i], word_at(key, 2 * step))
-                if position[i] >= 0:
-                    prefetch(indices, position[i])
+                words[i] = mix(keys[i] + slot)
+            if cumulative.shape[0] > 0:
+                _choose_weighted(indptr, indices, cumulative, node, words, lanes, place, moves)
+            else:
+                for i in range(lanes):
+                    row = np.uint64(indptr[node[i]])
+                    moves[i] = np.uint64(indptr[node[i] + _ONE]) - row
+                    # a node without neighbours reads some place and stays, so that no branch has to be guessed
+                    place[i] = min(row + product_high(words[i], moves[i]), last)
+                    prefetch(indices, place[i])
             for i in range(lanes):
-                if position[i] >= 0:
-                    node[i] = indices[position[i]]
-                elif position[i] == -2:
-                    node[i] = start[first + i]
-                prefetch(indptr, node[i])
-                nodes[first + i, step + 1] = node[i]
+                following = np.uint64(indices[place[i]])
+                following = following if moves[i] != 0 else node[i]
+                node[i] = following
+                prefetch(indptr, following)
+                lines[i, step + 1] = following
+            if restart > 0:
+                for i in range(lanes):
+                    if _unit(mix(keys[i] + slot + GOLDEN)) < restart:
+                        node[i] = np.uint64(start[first + i])
+                        prefetch(indptr, node[i])
+                        lines[i, step + 1] = start[first + i]
+
+
+@compiled
+def _choose_weighted(indptr, indices, cumulative, node, words, lanes, place, moves):
+    """Where the next nodes of some walks stand, by weight, and whether (not 0) they move."""
+    for i in range(lanes):
+        at = step_position(indptr, cumulative, np.int64(node[i]), words[i])
+        moves[i] = at >= 0
+        place[i] = np.uint64(max(at, 0))
+        prefetch(indices, place[i])

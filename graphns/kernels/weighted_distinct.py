@@ -14,6 +14,7 @@ from graphns.kernels.bits import bounded as _bounded
 from graphns.kernels.bits import compiled, word_at
 from graphns.kernels.guide import Guide, build_guide, guided, search_torch
 from graphns.kernels.membership import count_torch
+from graphns.kernels.memory import empty
 from graphns.kernels.threads import run
 from graphns.kernels.weighted import (
     num_passed,
@@ -47,7 +48,7 @@ def complement_weighted_distinct(
     if indptr.device.type != "cpu":
         return complement_weighted_distinct_torch(indptr, indices, keys, rows, extra, cumulative, row_keys, k)
     guide = build_guide(cumulative) if guide is None else guide
-    ids, found = torch.empty((len(rows), k), dtype=torch.int64), torch.empty(len(rows), dtype=torch.int64)
+    ids, found = empty(len(rows), k), empty(len(rows))
     run(_complement_weighted_distinct, len(rows), indptr.numpy(), indices.numpy(), keys.numpy(), rows.numpy(),
         extra.numpy(), cumulative.numpy(), guide.start.numpy(), guide.shift, row_keys.numpy(), ids.numpy(),
         found.numpy(), cost=k * (k + 4))
