@@ -29,21 +29,26 @@ class Task(NamedTuple):
     limit: str
 
 
-PAIRS = "each pair: one line of a table of edges, one of a table of drawn pairs"
-SCATTER = "each edge is moved twice (by column, by row) to a place that is not the next; "
+BUILD = "rows: edges read twice, written and read as 8-byte keys, written as rows; "
+PAIRS = "a pair: its row start, a word of the row's bit table"
 TASKS = {task.key: task for task in (
-    Task("pairs-call", "negative_sampling, 1 pair an edge, index built in the call", SCATTER + PAIRS),
+    Task("pairs-call", "negative_sampling, 1 pair an edge, index built in the call", BUILD + PAIRS),
     Task("pairs", "negative_sampling, 1 pair an edge, prepared graph", PAIRS),
-    Task("edges-call", "structured_negative_sampling, index built in the call", SCATTER + "one line an edge"),
-    Task("edges", "structured_negative_sampling, prepared graph", "one line of a table of edges an edge"),
-    Task("batch", "exact negatives of a batch of 1,024 edges", "an anchor: row start and positive; one line a draw"),
+    Task("edges-call", "structured_negative_sampling, index built in the call",
+         BUILD + "their bit table, written; an edge, as given: its row start, a word of the table, its result"),
+    Task("edges", "structured_negative_sampling, prepared graph",
+         "rows and bit table read in order; edges and results written (a written line is read first)"),
+    Task("batch", "exact negatives of a batch of 1,024 edges",
+         "an anchor: row start, the bit table's words of its row (few lines where the row is short), its results"),
     Task("per-source", "verified negatives per source, {batch:,} x 5", "as above, 5 draws"),
     Task("weighted", "degree^0.75 negatives per source, verified, {batch:,} x 5",
-         "as above, and a draw reads two lines of a cumulative table"),
+         "as above, and an anchor reads its row's weight, two ids' weights, and searches its row for the positive; a "
+         "draw reads a line of the alias table"),
     Task("walks", "random walks, {batch:,} of 10 steps", "a step: row start and neighbour"),
     Task("visits", "visit counts (PinSAGE), {starts:,} starts, 200 walks of 2 x 2 steps, top 10",
          "a step: row start and neighbour"),
 )}
+LINE = 64  # bytes
 
 
 @dataclass
@@ -99,10 +104,18 @@ def _functions(work: Work) -> Iterator[Measured]:
 
     edges, graph, n = work.edge_index, work.graph, work.num_nodes
     num_edges = edges.shape[1]
-    yield "pairs-call", lambda: negative_sampling(edges, n, work.pairs), 2 * num_edges + 2 * work.pairs
+    build = num_edges * (2 * 16 + 2 * 8 + 4) / LINE
+    yield "pairs-call", lambda: negative_sampling(edges, n, work.pairs), build + 2 * work.pairs
     yield "pairs", lambda: negative_sampling(graph, num_neg_samples=work.pairs), 2 * work.pairs
-    yield "edges-call", lambda: structured_negative_sampling(edges, n), 3 * num_edges
-    yield "edges", lambda: structured_negative_sampling(graph), num_edges
+    yield ("edges-call", lambda: structured_negative_sampling(edges, n),
+           build + num_edges * (4 + 4) / LINE + num_edges * (2 + (8 + 8 + 8) / LINE))
+    yield ("edges", lambda: structured_negative_sampling(graph), num_edges * (4 + 4 + 2 * 3 * 8) / LINE)
+
+
+def row_lines(degree: Tensor, looks: int) -> float:
+    """Different lines, in expectation, that `looks` random words of each row's bit table (4 bytes an edge) lie in."""
+    lines = (degree.double() * 4 / LINE).clamp(min=1)
+    return float((lines * (1 - (1 - 1 / lines) ** looks)).sum())
 
 
 def _uniform(work: Work) -> Iterator[Measured]:
@@ -110,20 +123,25 @@ def _uniform(work: Work) -> Iterator[Measured]:
 
     # DGL is asked for negatives of the graph's own edges; so are we, and say so
     uniform = Uniform(work.graph, positives="known")
-    anchor, positive = work.edge_index[:, work.chosen].unbind()
+    anchor, positive = (end.contiguous() for end in work.edge_index[:, work.chosen])
     few = min(1024, work.batch)
-    yield "batch", lambda: uniform(Query(anchor[:few], positive[:few], k=1, stream=work.stream)), 2 * few
-    yield ("per-source", lambda: uniform(Query(anchor, positive, k=work.k, stream=work.stream)),
-           work.batch + work.batch * work.k)
+    for key, size, k in (("batch", few, 1), ("per-source", work.batch, work.k)):
+        # an anchor looks for itself and its draws; it reads three numbers, and writes k ids, a count and a density
+        lines = size + row_lines(work.graph.degree[anchor[:size]], k + 1) + size * (3 * 8 + 8 * k + 12) / LINE
+        yield (key, lambda size=size, k=k: uniform(Query(anchor[:size], positive[:size], k=k, stream=work.stream)),
+               lines)
 
 
 def _weighted(work: Work) -> Iterator[Measured]:
     from graphns.samplers.static.degree import Degree
 
     degree = Degree(work.graph)
-    anchor, positive = work.edge_index[:, work.chosen].unbind()
-    yield ("weighted", lambda: degree(Query(anchor, positive, k=work.k, stream=work.stream)),
-           2 * work.batch + 3 * work.batch * work.k)
+    anchor, positive = (end.contiguous() for end in work.edge_index[:, work.chosen])
+    # a binary search reads a line a step, until what is left of the row lies in one
+    search = float((work.graph.degree[anchor].double() * 4 / LINE).clamp(min=1).log2().sum()) + work.batch
+    lines = (4 * work.batch + row_lines(work.graph.degree[anchor], work.k + 2) + search + work.batch * work.k
+             + work.batch * (3 * 8 + 12 * work.k + 8) / LINE)
+    yield "weighted", lambda: degree(Query(anchor, positive, k=work.k, stream=work.stream)), lines
 
 
 def _walks(work: Work) -> Iterator[Measured]:

@@ -116,7 +116,7 @@ class Graph(TensorData):
 
     @cached_property
     def edge_filter(self) -> Tensor | None:
-        """Bit table of the edges for draws on the CPU; see `kernels.edge_filter`. 4 to 8 bytes an edge."""
+        """Bit table of the edges for draws on the CPU; see `kernels.edge_filter`. 4 bytes an edge."""
         return build_edge_filter(self.indptr, self.indices) if self.device.type == "cpu" else None
 
     @cached_property

@@ -19,12 +19,12 @@ from graphns.kernels.bits import GOLDEN, compiled, mix, prefetch, product_high
 from graphns.kernels.edge_filter import ask, edge_code, filter_words, may_have, pattern, word_of
 from graphns.kernels.membership import count_torch, find, hold_each, in_rows_torch
 from graphns.kernels.memory import empty
+from graphns.kernels.query import ROWS, SLOTS
 from graphns.kernels.threads import run
 from graphns.streams import bounded, words_at
 
 _1, _32, _LOW = np.uint64(1), np.uint64(32), np.uint64(0xFFFFFFFF)
 _NONE = np.uint64(0xFFFFFFFFFFFFFFFF)  # as int64: -1
-_ROWS, _SLOTS = 64, 8  # of a block: what is known of it stays in the nearest cache
 
 
 def complement_uniform(
@@ -157,15 +157,15 @@ def candidate_at(indices, start, stop, first, second, num_candidates, count, ran
 
 @compiled
 def _complement_uniform(begin, end, indptr, indices, rows, extra, num_candidates, row_keys, words, ids, counts):
-    start, degree = np.empty(_ROWS, np.uint64), np.empty(_ROWS, np.uint64)
-    first, second = np.empty(_ROWS, np.uint64), np.empty(_ROWS, np.uint64)
-    high, keys = np.empty(_ROWS, np.uint64), np.empty(_ROWS, np.uint64)
-    ranks, at = np.empty((_SLOTS, _ROWS), np.uint64), np.empty((_SLOTS, _ROWS), np.uint64)
-    bits = np.empty((_SLOTS, _ROWS), np.uint32)
+    start, degree = np.empty(ROWS, np.uint64), np.empty(ROWS, np.uint64)
+    first, second = np.empty(ROWS, np.uint64), np.empty(ROWS, np.uint64)
+    high, keys = np.empty(ROWS, np.uint64), np.empty(ROWS, np.uint64)
+    ranks, at = np.empty((SLOTS, ROWS), np.uint64), np.empty((SLOTS, ROWS), np.uint64)
+    bits = np.empty((SLOTS, ROWS), np.uint32)
     # block by block, and step by step within a block: lines asked for in one step arrive while the others are asked for
-    for base in range(begin, end, _ROWS):
-        size = min(_ROWS, end - base)
-        for b in range(base + size, min(base + size + _ROWS, end)):
+    for base in range(begin, end, ROWS):
+        size = min(ROWS, end - base)
+        for b in range(base + size, min(base + size + ROWS, end)):
             prefetch(indptr, np.uint64(max(rows[b], 0)))
         for i in range(size):
             row = np.uint64(max(rows[base + i], 0))
@@ -182,8 +182,8 @@ def _complement_uniform(begin, end, indptr, indices, rows, extra, num_candidates
             taken = np.int64(degree[i]) + (first[i] != _NONE) + (second[i] != _NONE)
             counts[base + i] = max(num_candidates - taken, 0)
             high[i] = np.uint64(counts[base + i])
-        for slot in range(0, ids.shape[1], _SLOTS):
-            slots = min(_SLOTS, ids.shape[1] - slot)
+        for slot in range(0, ids.shape[1], SLOTS):
+            slots = min(SLOTS, ids.shape[1] - slot)
             for j in range(slots):
                 _rank(keys[:size], slot + j, high, num_candidates, ranks[j])
                 if words.shape[0] > 0:
@@ -211,9 +211,9 @@ def keep_valid(indices, start, degree, extra, column, num_candidates, words, kep
     if column >= extra.shape[1]:
         kept[: len(extra)] = _NONE
         return
-    size, which = 0, np.empty(_ROWS, np.int64)
-    begin, length = np.empty(_ROWS, np.uint64), np.empty(_ROWS, np.uint64)
-    sought, held = np.empty(_ROWS, np.int64), np.empty(_ROWS, np.bool_)
+    size, which = 0, np.empty(ROWS, np.int64)
+    begin, length = np.empty(ROWS, np.uint64), np.empty(ROWS, np.uint64)
+    sought, held = np.empty(ROWS, np.int64), np.empty(ROWS, np.bool_)
     if words.shape[0] > 0:
         for i in range(len(extra)):
             ask(words, start[i], degree[i], extra[i, column])

@@ -22,7 +22,7 @@ from graphns.kernels.membership import count_torch, find, in_rows_torch
 from graphns.kernels.memory import empty
 from graphns.kernels.threads import run
 
-_BLOCK = 64  # numbers at a time: the lines that they need are asked for together
+_BLOCK = 32  # numbers at a time: the lines that they need are asked for together
 
 if TYPE_CHECKING:
     from graphns.kernels.edges import PairSpace

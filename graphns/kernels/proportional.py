@@ -17,14 +17,13 @@ from graphns.kernels.edge_filter import edge_code, filter_words, pattern, word_o
 from graphns.kernels.guide import Guide, guided
 from graphns.kernels.membership import holds
 from graphns.kernels.memory import empty
-from graphns.kernels.query import ROWS_AT_ONCE, prepare
+from graphns.kernels.query import ROWS, ROWS_AT_ONCE, SLOTS, prepare
 from graphns.kernels.threads import run
 from graphns.kernels.weighted import num_passed, passed_weight, skips
 from graphns.streams import MASK_64, Stream
 
 _1, _2, _3 = np.uint64(1), np.uint64(2), np.uint64(3)
 _NONE = np.uint64(0xFFFFFFFFFFFFFFFF)
-_ROWS, _SLOTS = 64, 8  # of a block: what is known of it stays in the nearest cache
 
 
 class Tables(NamedTuple):
@@ -90,9 +89,9 @@ def _weighted(begin, end, indptr, indices, cumulative, weight_keys, guide, shift
         if not prepare(anchor, positive, row, base, size, indptr, key, exclude_row, exclude_anchor, True, rows, extra,
                        keys):
             outside[0] = True
-        for low in range(0, size, _ROWS):
-            high = min(low + _ROWS, size)
-            for b in range(high, min(high + _ROWS, size)):
+        for low in range(0, size, ROWS):
+            high = min(low + ROWS, size)
+            for b in range(high, min(high + ROWS, size)):
                 prefetch(indptr, np.uint64(max(rows[b], 0)))
             at = base + low
             _block(indptr, indices, cumulative, weight_keys, guide, shift, entry, logs, bits, row_weight,
@@ -105,10 +104,10 @@ def _block(indptr, indices, cumulative, weight_keys, guide, shift, entry, logs, 
            words, ids, left, log_prob):
     total = np.uint64(cumulative[-1])
     size, k = ids.shape
-    start, degree = np.empty(_ROWS, np.uint64), np.empty(_ROWS, np.uint64)
-    log_left = np.empty(_ROWS, np.float32)
-    drawn, at = np.empty((_SLOTS, _ROWS), np.uint64), np.empty((_SLOTS, _ROWS), np.uint64)
-    bucket, bit = np.empty((_SLOTS, _ROWS), np.uint64), np.empty((_SLOTS, _ROWS), np.uint32)
+    start, degree = np.empty(ROWS, np.uint64), np.empty(ROWS, np.uint64)
+    log_left = np.empty(ROWS, np.float32)
+    drawn, at = np.empty((SLOTS, ROWS), np.uint64), np.empty((SLOTS, ROWS), np.uint64)
+    bucket, bit = np.empty((SLOTS, ROWS), np.uint64), np.empty((SLOTS, ROWS), np.uint32)
     place, gone = np.zeros(2, np.int64), np.zeros(2, np.int64)
     for i in range(size):
         r = np.uint64(max(rows[i], 0))
@@ -119,8 +118,8 @@ def _block(indptr, indices, cumulative, weight_keys, guide, shift, entry, logs, 
     for i in range(size):
         log_left[i] = np.log(np.float64(left[i]) / np.float64(total)) if left[i] > 0 else 0.0
     below, two = (_1 << bits) - _1, (_1 << (bits + _1)) - _1
-    for slot in range(0, k, _SLOTS):
-        slots = min(_SLOTS, k - slot)
+    for slot in range(0, k, SLOTS):
+        slots = min(SLOTS, k - slot)
         for j in range(slots):
             step = np.uint64(slot + j + 1) * GOLDEN
             for i in range(size):
@@ -172,7 +171,7 @@ def _weight_left(indices, cumulative, row_weight, rows, extra, words, start, deg
             left[i] -= row_weight[np.uint64(rows[i])]
         for s in range(extra.shape[1]):
             prefetch(cumulative, np.uint64(max(extra[i, s], 0)))
-    valid = np.empty((2, _ROWS), np.uint64)
+    valid = np.empty((2, ROWS), np.uint64)
     for s in range(extra.shape[1]):
         keep_valid(indices, start, degree, extra, s, cumulative.shape[0] - 1, words, valid[s])
         for i in range(len(rows)):

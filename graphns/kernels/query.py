@@ -7,7 +7,7 @@ import numpy as np
 from graphns.kernels.bits import GOLDEN, compiled, mix, prefetch
 
 ROWS_AT_ONCE = 1024  # what is known of so many rows stays in the second-level cache
-_AHEAD = 64
+ROWS, SLOTS = 32, 8  # rows, and draws of each, whose lines are asked for together: they stay in the nearest cache
 
 
 @compiled
@@ -23,7 +23,7 @@ def prepare(anchor, positive, row, base, size, indptr, key, exclude_row, exclude
         if source < 0 or source >= indptr.shape[0] - 1:
             inside, source = False, -1
         rows[i] = source if exclude_row else -1
-        if i < _AHEAD:  # the loop over rows asks for the later ones
+        if i < ROWS:  # the loop over rows asks for the later ones
             prefetch(indptr, np.uint64(max(rows[i], 0)))
         keys[i] = mix((np.uint64(row[base + i]) + np.uint64(1)) * GOLDEN + key)
         if exclude_anchor:

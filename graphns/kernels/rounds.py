@@ -24,7 +24,7 @@ from graphns.streams import bounded as bounded_torch
 _PART_BITS = 13  # places of the hash table that a part has
 _CHUNKS = 16  # pieces of the slots, that threads take
 _BLOCK = 64
-_ONE, _ALL = np.uint64(1), np.uint64(64)
+_ONE, _SIX, _63, _ALL = np.uint64(1), np.uint64(6), np.uint64(63), np.uint64(64)
 
 
 def distinct_in_rounds(high: Tensor, low: Tensor, stream: Stream) -> Tensor:
@@ -77,11 +77,11 @@ def _key(stream: Stream, attempt: int, device: torch.device | str = "cpu") -> Te
 
 def _in_parts(high: Tensor, low: Tensor, stream: Stream, bits: int, part_bits: int) -> Tensor | None:
     """The rounds with a table of 2^bits places in parts of 2^part_bits; None if a part were full."""
-    num, parts = len(high), 1 << (bits - part_bits)
+    num, parts, first = len(high), 1 << (bits - part_bits), None
     width = np.int32 if num < 2**31 else np.int64
-    values, table = empty(num).numpy(), empty(parts, 1 << part_bits).numpy()
+    values = empty(num).numpy()
+    held, filled = np.zeros(parts, dtype=np.int64), np.zeros(parts, dtype=np.bool_)
     pending = np.empty(0, dtype=width)  # at first all slots: an empty list stands for them
-    held = np.zeros(parts, dtype=np.int64)
     for attempt in count():
         chunks = _CHUNKS if num >= 1 << 15 else 1
         cost = num // chunks
@@ -91,13 +91,20 @@ def _in_parts(high: Tensor, low: Tensor, stream: Stream, bits: int, part_bits: i
         ends = sizes.T.cumsum()  # part by part, and chunk by chunk within a part
         starts = (ends - sizes.T.ravel()).reshape(parts, chunks).T.copy()
         bounds = np.append(starts[0], num)
-        if int((held + np.diff(bounds)).max()) >= table.shape[1]:
+        if int((held + np.diff(bounds)).max()) >= 1 << part_bits:
             return None
         part_slots, part_values = empty(num, dtype=width).numpy(), empty(num).numpy()
         run(_sort, chunks, chunks, num, pending, values, starts, part_slots, part_values, cost=cost)
         lost = np.zeros(parts, dtype=np.int64)
-        run(_keep, parts, bounds, part_slots, part_values, table, attempt == 0, bits, lost,
-            cost=max(num // parts, 1))
+        each = max(num // parts, 1)
+        if first is None:  # few values are doubled: they are found without a table, which may never be needed
+            run(_keep_first, parts, bounds, part_slots, part_values, bits, part_bits, lost, cost=each)
+            first, first_bounds = part_values, bounds
+        else:
+            if attempt == 1:
+                table = empty(parts, 1 << part_bits).numpy()
+            run(_keep, parts, bounds, part_slots, part_values, first, first_bounds, table, filled, bits, lost,
+                cost=each)
         if not lost.any():
             return torch.from_numpy(values)
         held += np.diff(bounds) - lost
@@ -157,21 +164,69 @@ def _sort(begin, end, chunks, num, pending, values, starts, part_slots, part_val
 
 
 @compiled
-def _keep(begin, end, bounds, part_slots, part_values, table, clear, bits, lost):
-    """Put the values of some parts into the table, in order of slots; slots that come too late move to the front."""
-    mask, shift = np.uint64(table.shape[1] - 1), np.uint64(64 - bits)
+def _keep_first(begin, end, bounds, part_slots, part_values, bits, part_bits, lost):
+    """Find the slots of some parts whose values stand in lower slots too, and move them to the front.
+
+    A bit of each value's hash is set in a small table. Where it was set before, the value may be doubled: all values
+    of that bit are then compared by a table of places.
+    """
+    seen = np.empty(1 << max(part_bits - 3, 0), dtype=np.uint64)  # 8 bits a place: 16 or more a value
+    again = np.empty_like(seen)
+    places = np.empty(1 << part_bits, dtype=np.int64)
+    shift, mask = np.uint64(64 - bits - 3), np.uint64(8 * len(places) - 1)
     for part in range(begin, end):
-        places = table[part]
-        if clear:
+        seen[:] = 0
+        again[:] = 0
+        doubled = np.uint64(0)
+        for i in range(bounds[part], bounds[part + 1]):
+            at = (edge_code(part_values[i]) >> shift) & mask
+            word, bit = at >> _SIX, _ONE << (at & _63)
+            doubled |= seen[word] & bit
+            again[word] |= seen[word] & bit
+            seen[word] |= bit
+        late = bounds[part]
+        if doubled != 0:
             places[:] = -1
+            for i in range(bounds[part], bounds[part + 1]):
+                code = edge_code(part_values[i])
+                at = (code >> shift) & mask
+                if again[at >> _SIX] & (_ONE << (at & _63)) and not _new(places, code, bits, part_values[i]):
+                    part_slots[late] = part_slots[i]
+                    late += 1
+        lost[part] = late - bounds[part]
+
+
+@compiled
+def _new(places, code, bits, value):
+    """Put a value into a part's piece of the table; whether it was not there."""
+    mask = np.uint64(len(places) - 1)
+    at = (code >> np.uint64(64 - bits)) & mask
+    while places[at] >= 0 and places[at] != value:
+        at = (at + _ONE) & mask
+    if places[at] == value:
+        return False
+    places[at] = value
+    return True
+
+
+@compiled
+def _keep(begin, end, bounds, part_slots, part_values, first, first_bounds, table, filled, bits, lost):
+    """Put the values of some parts into the table, in order of slots; slots that come too late move to the front.
+
+    A part's piece of the table begins with the values of the first round, when a later one first comes to the part.
+    """
+    for part in range(begin, end):
+        if bounds[part] == bounds[part + 1]:
+            continue
+        places = table[part]
+        if not filled[part]:
+            filled[part] = True
+            places[:] = -1
+            for i in range(first_bounds[part], first_bounds[part + 1]):
+                _new(places, edge_code(first[i]), bits, first[i])
         late = bounds[part]
         for i in range(bounds[part], bounds[part + 1]):
-            value = part_values[i]
-            at = (edge_code(value) >> shift) & mask
-            while places[at] >= 0 and places[at] != value:
-                at = (at + _ONE) & mask
-            if places[at] == value:
+            if not _new(places, edge_code(part_values[i]), bits, part_values[i]):
                 part_slots[late] = part_slots[i]
                 late += 1
-            places[at] = value
         lost[part] = late - bounds[part]

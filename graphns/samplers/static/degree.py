@@ -23,8 +23,9 @@ class Degree(Sampler):
 
     with :math:`d_j` the in-degree of candidate j (its degree where edges go both ways), p the power, s the smoothing,
     and :math:`\mathcal{E}(u)` the anchor, its positive and, with ``exclude="neighbors"``, the anchor's row. A candidate
-    without edges has weight 0 and is never drawn, unless s > 0. Exact, with no rejection: weights are rounded to
-    integers that sum below 2^62, and q is that of the rounded weights. Memory: 8 bytes an edge and 12 a candidate.
+    without edges has weight 0 and is never drawn, unless s > 0. Exact, without a loop: weights are rounded to
+    integers that sum below 2^61, and q is that of the rounded weights. A negative takes one word of the stream, and a
+    second where the first fell on an excluded id. Memory: 8 bytes an edge, 8 a source and 28 a candidate.
 
     Without replacement, each negative of a row is drawn in proportion to the weights not drawn yet. The marginal of a
     later slot then has no closed form, so the density is "none".
