@@ -42,8 +42,7 @@ TASKS = {task.key: task for task in (
          "an anchor: row start, the bit table's words of its row (few lines where the row is short), its results"),
     Task("per-source", "verified negatives per source, {batch:,} x 5", "as above, 5 draws"),
     Task("weighted", "degree^0.75 negatives per source, verified, {batch:,} x 5",
-         "as above, and an anchor reads its row's weight, two ids' weights, and searches its row for the positive; a "
-         "draw reads a line of the alias table"),
+         "as above, and an anchor reads its row's weight and its own, a draw a line of the alias table"),
     Task("walks", "random walks, {batch:,} of 10 steps", "a step: row start and neighbour"),
     Task("visits", "visit counts (PinSAGE), {starts:,} starts, 200 walks of 2 x 2 steps, top 10",
          "a step: row start and neighbour"),
@@ -135,11 +134,9 @@ def _uniform(work: Work) -> Iterator[Measured]:
 def _weighted(work: Work) -> Iterator[Measured]:
     from graphns.samplers.static.degree import Degree
 
-    degree = Degree(work.graph)
+    degree = Degree(work.graph, positives="known")
     anchor, positive = (end.contiguous() for end in work.edge_index[:, work.chosen])
-    # a binary search reads a line a step, until what is left of the row lies in one
-    search = float((work.graph.degree[anchor].double() * 4 / LINE).clamp(min=1).log2().sum()) + work.batch
-    lines = (4 * work.batch + row_lines(work.graph.degree[anchor], work.k + 2) + search + work.batch * work.k
+    lines = (3 * work.batch + row_lines(work.graph.degree[anchor], work.k + 1) + work.batch * work.k
              + work.batch * (3 * 8 + 12 * work.k + 8) / LINE)
     yield "weighted", lambda: degree(Query(anchor, positive, k=work.k, stream=work.stream)), lines
 

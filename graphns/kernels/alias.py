@@ -20,6 +20,7 @@ from torch import Tensor
 
 from graphns.kernels.bits import compiled
 from graphns.kernels.membership import in_rows_torch
+from graphns.kernels.memory import empty
 from graphns.kernels.weighted import complement_weighted_torch, passed_torch, row_spans, skips_torch
 from graphns.streams import bounded, words_at
 
@@ -50,7 +51,7 @@ def build_alias(cumulative: Tensor) -> AliasTable:
     else:
         # the greatest b with more than N full buckets: the last, which may be partly filled, is then no id's own
         bits = ((total - 1) // num).bit_length() - 1
-        entry = np.zeros((-(-total >> bits), 2), dtype=np.int64)
+        entry = empty(-(-total >> bits), 2).numpy()
         own = np.zeros(len(entry), dtype=np.int64)
         own[:num] = weight.numpy()
         _fill_alias(own, total, bits, entry)
@@ -65,7 +66,8 @@ def row_weights(indptr: Tensor, indices: Tensor, keys: Tensor, cumulative: Tenso
     """The weight of each row's ids together [R] int64, from `weighted_keys`."""
     rows = torch.arange(len(indptr) - 1, device=indptr.device)
     start, degree = row_spans(indptr, rows)
-    return passed_torch(indices, keys, start, degree[:, None], cumulative)[:, 0]
+    whole = passed_torch(indices, keys, start, degree[:, None], cumulative)[:, 0]
+    return empty(len(whole)).copy_(whole) if whole.device.type == "cpu" else whole
 
 
 def alias_complement_torch(

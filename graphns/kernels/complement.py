@@ -162,6 +162,7 @@ def _complement_uniform(begin, end, indptr, indices, rows, extra, num_candidates
     high, keys = np.empty(ROWS, np.uint64), np.empty(ROWS, np.uint64)
     ranks, at = np.empty((SLOTS, ROWS), np.uint64), np.empty((SLOTS, ROWS), np.uint64)
     bits = np.empty((SLOTS, ROWS), np.uint32)
+    room, sought = np.empty((4, ROWS), np.uint64), np.empty(ROWS, np.int64)
     # block by block, and step by step within a block: lines asked for in one step arrive while the others are asked for
     for base in range(begin, end, ROWS):
         size = min(ROWS, end - base)
@@ -174,8 +175,9 @@ def _complement_uniform(begin, end, indptr, indices, rows, extra, num_candidates
             if rows[base + i] < 0:
                 degree[i] = 0
             keys[i] = row_keys[base + i]
-        keep_valid(indices, start, degree, extra[base : base + size], 0, num_candidates, words, first)
-        keep_valid(indices, start, degree, extra[base : base + size], 1, num_candidates, words, second)
+        further = extra[base : base + size]
+        keep_valid(indices, start, degree, further, 0, num_candidates, words, first, room, sought)
+        keep_valid(indices, start, degree, further, 1, num_candidates, words, second, room, sought)
         for i in range(size):
             if second[i] == first[i]:
                 second[i] = _NONE
@@ -206,28 +208,26 @@ def _complement_uniform(begin, end, indptr, indices, rows, extra, num_candidates
 
 
 @compiled
-def keep_valid(indices, start, degree, extra, column, num_candidates, words, kept):
-    """A column of `extra` for a block of rows, all ones where it excludes nothing more: `valid_extra` for many."""
-    if column >= extra.shape[1]:
-        kept[: len(extra)] = _NONE
-        return
-    size, which = 0, np.empty(ROWS, np.int64)
-    begin, length = np.empty(ROWS, np.uint64), np.empty(ROWS, np.uint64)
-    sought, held = np.empty(ROWS, np.int64), np.empty(ROWS, np.bool_)
-    if words.shape[0] > 0:
+def keep_valid(indices, start, degree, extra, column, num_candidates, words, kept, room, sought):
+    """A column of `extra` for a block of rows, all ones where it excludes nothing more: `valid_extra` for many.
+
+    `room` [4, ROWS] uint64 and `sought` [ROWS] int64 are used up: a block has no time to ask for memory.
+    """
+    size = 0
+    if column < extra.shape[1] and words.shape[0] > 0:
         for i in range(len(extra)):
             ask(words, start[i], degree[i], extra[i, column])
     for i in range(len(extra)):
-        value = extra[i, column]
+        value = extra[i, column] if column < extra.shape[1] else -1
         valid = value >= 0 and value < num_candidates
         kept[i] = np.uint64(value) if valid else _NONE
         if valid and (words.shape[0] == 0 or may_have(words, start[i], degree[i], value)):
-            which[size], begin[size], length[size], sought[size] = i, start[i], degree[i], value
+            room[0, size], room[1, size], room[3, size], sought[size] = start[i], degree[i], i, value
             size += 1
-    hold_each(indices, begin[:size], length[:size], sought[:size], held)
+    hold_each(indices, room, sought, size)
     for i in range(size):
-        if held[i]:
-            kept[which[i]] = _NONE
+        if room[2, i] != 0:
+            kept[room[3, i]] = _NONE
 
 
 @compiled

@@ -73,9 +73,13 @@ def build_csr(
 
 def _key_bits(num_edges: int, num_rows: int, num_cols: int) -> tuple[int, int]:
     """Bits of a row within its part, and of a column."""
-    bits = max(num_rows - 1, 0).bit_length()
-    parts = min((num_edges >> _PART).bit_length(), bits, _MOST_PARTS)
-    return bits - parts, max(num_cols - 1, 0).bit_length()
+    bits, col_bits = max(num_rows - 1, 0).bit_length(), max(num_cols - 1, 0).bit_length()
+    parts = (num_edges >> _PART).bit_length()
+    short = bits + col_bits - 32  # with so many a key fits 32 bits, and half the memory
+    if parts < short <= parts + 2:
+        parts = short
+    parts = min(parts, bits, _MOST_PARTS)
+    return bits - parts, col_bits
 
 
 def _closed_up(values: Tensor, bounds: Any, kept: Any) -> Tensor:

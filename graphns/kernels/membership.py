@@ -101,37 +101,42 @@ def holds(indices, start, stop, value):
 
 
 @compiled
-def hold_each(indices, start, degree, value, found):
-    """Whether each row, `degree` [n] long from `start` [n] (uint64), holds its `value` [n]: into found [n].
+def hold_each(indices, room, sought, n):
+    """Whether each of n rows, room[1, i] long from room[0, i], holds sought[i]: into room[2, i], 1 or 0.
 
     All searches advance together, so that the next lines of all are asked for before the first is read.
+
+    Args:
+        indices: int32 or int64, rows sorted.
+        room: [3 or more, n or more] uint64; the first two lines are used up.
+        sought: [n or more] int64.
+        n: how many.
     """
-    n = len(value)
-    low, size = start.copy(), degree.copy()
+    searching = False
     for i in range(n):
-        found[i] = False
-        if size[i] > 0:
-            prefetch(indices, low[i] + (size[i] >> _ONE))
-    searching = True
+        room[2, i] = room[1, i] > 0
+        if room[1, i] > 0:
+            prefetch(indices, room[0, i] + (room[1, i] >> _ONE))
+            searching |= room[1, i] > 1
     while searching:
         searching = False
         for i in range(n):
-            if size[i] > 1:
-                half = size[i] >> _ONE
-                low[i] = low[i] + half if indices[low[i] + half] <= value[i] else low[i]
-                size[i] -= half
-                prefetch(indices, low[i] + (size[i] >> _ONE))
+            if room[1, i] > 1:
+                half = room[1, i] >> _ONE
+                low = room[0, i] + half if indices[room[0, i] + half] <= sought[i] else room[0, i]
+                room[0, i] = low
+                room[1, i] -= half
+                prefetch(indices, low + (room[1, i] >> _ONE))
                 searching = True
     for i in range(n):
-        if size[i] > 0:
-            found[i] = indices[low[i]] == value[i]
+        if room[2, i] != 0:
+            room[2, i] = indices[room[0, i]] == sought[i]
 
 
 @compiled
 def _in_rows(begin, end, indptr, indices, rows, ids, found):
     width = ids.shape[1]
-    start, degree = np.empty(_LANES, np.uint64), np.empty(_LANES, np.uint64)
-    value, held = np.empty(_LANES, np.int64), np.empty(_LANES, np.bool_)
+    room, sought = np.empty((3, _LANES), np.uint64), np.empty(_LANES, np.int64)
     for b in range(begin, min(begin + _LANES, end)):
         prefetch(indptr, np.uint64(max(rows[b], 0)))
     used = 0
@@ -140,16 +145,16 @@ def _in_rows(begin, end, indptr, indices, rows, ids, found):
         if b + _LANES < end:
             prefetch(indptr, np.uint64(max(rows[b + _LANES], 0)))
         row = np.uint64(max(rows[b], 0))
-        row_start = np.uint64(indptr[row])
-        row_degree = np.uint64(indptr[row + _ONE]) - row_start if rows[b] >= 0 else np.uint64(0)
+        start = np.uint64(indptr[row])
+        degree = np.uint64(indptr[row + _ONE]) - start if rows[b] >= 0 else np.uint64(0)
         for j in range(width):
-            start[used], degree[used] = row_start, row_degree
-            value[used] = ids[0 if ids.shape[0] == 1 else b, j]
+            room[0, used], room[1, used] = start, degree
+            sought[used] = ids[0 if ids.shape[0] == 1 else b, j]
             used += 1
             if used == _LANES or (b == end - 1 and j == width - 1):
-                hold_each(indices, start[:used], degree[:used], value[:used], held)
+                hold_each(indices, room, sought, used)
                 for i in range(used):
-                    found[first_b, first_j] = held[i]
+                    found[first_b, first_j] = room[2, i] != 0
                     first_j += 1
                     if first_j == width:
                         first_b, first_j = first_b + 1, 0

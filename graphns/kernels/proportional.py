@@ -46,7 +46,7 @@ class Drawn(NamedTuple):
 
 def weighted_negatives(
     indptr: Tensor, indices: Tensor, tables: Tables, anchor: Tensor, positive: Tensor, row: Tensor, stream: Stream,
-    k: int, *, exclude_row: bool, exclude_anchor: bool, edge_filter: Tensor | None = None,
+    k: int, *, exclude_row: bool, exclude_anchor: bool, exclude_positive: bool, edge_filter: Tensor | None = None,
 ) -> Drawn | None:
     """Draw k ids per anchor in proportion to their weights, outside what is excluded; CPU tensors only.
 
@@ -55,12 +55,13 @@ def weighted_negatives(
         indices: [E] int32 or int64, each row sorted and without duplicates.
         tables: of the weights.
         anchor: [B] int64.
-        positive: [B] int64, excluded.
+        positive: [B] int64.
         row: [B] int64 names of the rows' random sequences.
         stream: the randomness.
         k: draws per anchor.
         exclude_row: the anchor's row.
         exclude_anchor: the anchor itself.
+        exclude_positive: the positive, in the row or not.
         edge_filter: bit table of the rows, for speed.
 
     Returns:
@@ -74,106 +75,91 @@ def weighted_negatives(
     run(_weighted, len(anchor), indptr.numpy(), indices.numpy(), tables.cumulative.numpy(), tables.keys.numpy(),
         tables.guide.start.numpy(), tables.guide.shift, entry, entry.view(np.float32), np.uint64(tables.alias.bits),
         tables.row_weight.numpy(), anchor.numpy(), positive.numpy(), row.numpy(), np.uint64(stream.key & MASK_64),
-        exclude_row, exclude_anchor, filter_words(edge_filter), ids.numpy(), left.numpy(), log_prob.numpy(), outside,
-        cost=2 * k + 4)
+        exclude_row, exclude_anchor, exclude_positive, filter_words(edge_filter), ids.numpy(), left.numpy(),
+        log_prob.numpy(), outside, cost=2 * k + 4)
     return None if outside[0] else Drawn(ids, left, log_prob)
 
 
 @compiled
 def _weighted(begin, end, indptr, indices, cumulative, weight_keys, guide, shift, entry, logs, bits, row_weight, anchor,
-              positive, row, key, exclude_row, exclude_anchor, words, ids, left, log_prob, outside):
+              positive, row, key, exclude_row, exclude_anchor, exclude_positive, words, ids, left, log_prob, outside):
+    total, k = np.uint64(cumulative[-1]), ids.shape[1]
+    below, two = (_1 << bits) - _1, (_1 << (bits + _1)) - _1
     rows, keys = np.empty(ROWS_AT_ONCE, np.int64), np.empty(ROWS_AT_ONCE, np.uint64)
-    extra = np.empty((ROWS_AT_ONCE, 2 if exclude_anchor else 1), np.int64)
-    for base in range(begin, end, ROWS_AT_ONCE):
-        size = min(ROWS_AT_ONCE, end - base)
-        if not prepare(anchor, positive, row, base, size, indptr, key, exclude_row, exclude_anchor, True, rows, extra,
-                       keys):
-            outside[0] = True
-        for low in range(0, size, ROWS):
-            high = min(low + ROWS, size)
-            for b in range(high, min(high + ROWS, size)):
-                prefetch(indptr, np.uint64(max(rows[b], 0)))
-            at = base + low
-            _block(indptr, indices, cumulative, weight_keys, guide, shift, entry, logs, bits, row_weight,
-                   rows[low:high], extra[low:high], keys[low:high], words, ids[at : at + high - low],
-                   left[at : at + high - low], log_prob[at : at + high - low])
-
-
-@compiled
-def _block(indptr, indices, cumulative, weight_keys, guide, shift, entry, logs, bits, row_weight, rows, extra, keys,
-           words, ids, left, log_prob):
-    total = np.uint64(cumulative[-1])
-    size, k = ids.shape
+    extra = np.full((ROWS_AT_ONCE, 2 if exclude_anchor and exclude_positive else 1), np.int64(-1))
+    last = np.uint64(extra.shape[1] - 1)
     start, degree = np.empty(ROWS, np.uint64), np.empty(ROWS, np.uint64)
     log_left = np.empty(ROWS, np.float32)
     drawn, at = np.empty((SLOTS, ROWS), np.uint64), np.empty((SLOTS, ROWS), np.uint64)
     bucket, bit = np.empty((SLOTS, ROWS), np.uint64), np.empty((SLOTS, ROWS), np.uint32)
-    place, gone = np.zeros(2, np.int64), np.zeros(2, np.int64)
-    for i in range(size):
-        r = np.uint64(max(rows[i], 0))
-        start[i] = np.uint64(indptr[r])
-        degree[i] = np.uint64(indptr[r + _1]) - start[i] if rows[i] >= 0 else np.uint64(0)
-        prefetch(row_weight, r)
-    _weight_left(indices, cumulative, row_weight, rows, extra, words, start, degree, left)
-    for i in range(size):
-        log_left[i] = np.log(np.float64(left[i]) / np.float64(total)) if left[i] > 0 else 0.0
-    below, two = (_1 << bits) - _1, (_1 << (bits + _1)) - _1
-    for slot in range(0, k, SLOTS):
-        slots = min(SLOTS, k - slot)
-        for j in range(slots):
-            step = np.uint64(slot + j + 1) * GOLDEN
-            for i in range(size):
-                drawn[j, i] = product_high(mix(keys[i] + step), total)
-                bucket[j, i] = drawn[j, i] >> bits
-            for i in range(size):
-                prefetch(entry, bucket[j, i] << _1)
-        for j in range(slots):
-            for i in range(size):
-                packed = np.uint64(entry[bucket[j, i] << _1])
-                own = (drawn[j, i] & below) < (packed & two)
-                drawn[j, i] = bucket[j, i] if own else packed >> (bits + _1)
-                share = logs[(bucket[j, i] << _2) + (_2 if own else _3)]
-                log_prob[i, slot + j] = share - log_left[i]
-                code = edge_code(drawn[j, i])
-                at[j, i] = word_of(code, start[i], degree[i])
-                bit[j, i] = pattern(code)
-            if words.shape[0] > 0:
+    place, gone, valid = np.zeros(2, np.int64), np.zeros(2, np.int64), np.empty((2, ROWS), np.uint64)
+    room, sought = np.empty((4, ROWS), np.uint64), np.empty(ROWS, np.int64)
+    for base in range(begin, end, ROWS):
+        low = (base - begin) % ROWS_AT_ONCE
+        if low == 0 and not prepare(anchor, positive, row, base, min(ROWS_AT_ONCE, end - base), indptr, key,
+                                    exclude_row, exclude_anchor, exclude_positive, rows, extra, keys):
+            outside[0] = True
+        size = min(ROWS, end - base)
+        for i in range(low + size, min(low + size + ROWS, ROWS_AT_ONCE, low + end - base)):
+            prefetch(indptr, np.uint64(max(rows[i], 0)))
+        for i in range(size):
+            r = np.uint64(max(rows[low + i], 0))
+            start[i] = np.uint64(indptr[r])
+            degree[i] = np.uint64(indptr[r + _1]) - start[i] if rows[low + i] >= 0 else np.uint64(0)
+            prefetch(row_weight, r)
+        _weight_left(indices, cumulative, row_weight, rows[low : low + size], extra[low : low + size], words, start,
+                     degree, valid, left[base : base + size], room, sought)
+        for i in range(size):
+            weight = left[base + i]
+            log_left[i] = np.log(np.float64(weight) / np.float64(total)) if weight > 0 else 0.0
+        for slot in range(0, k, SLOTS):
+            slots = min(SLOTS, k - slot)
+            for j in range(slots):
+                step = np.uint64(slot + j + 1) * GOLDEN
                 for i in range(size):
-                    prefetch(words, at[j, i])
-        for j in range(slots):
-            for i in range(size):
-                value = np.int64(drawn[j, i])
-                ids[i, slot + j] = value
-                hit = (value == extra[i, 0]) | (value == extra[i, extra.shape[1] - 1]) | (left[i] == 0)
-                if not hit and (words.shape[0] == 0 or (words[at[j, i]] & bit[j, i]) == bit[j, i]):
-                    hit = holds(indices, start[i], start[i] + degree[i], value)
-                if hit:
-                    ids[i, slot + j] = 0
-                    log_prob[i, slot + j] = 0.0
-                    if left[i] > 0:
-                        skips(indices, weight_keys, np.int64(start[i]), np.int64(start[i] + degree[i]), extra[i],
-                              cumulative, place, gone)
-                        word = mix(keys[i] + np.uint64(k + slot + j + 1) * GOLDEN)
-                        value = _among_others(indices, weight_keys, np.int64(start[i]),
-                                              np.int64(start[i] + degree[i]), extra.shape[1], cumulative, guide, shift,
-                                              place, gone, bounded(word, left[i]))
-                        ids[i, slot + j] = value
-                        weight = cumulative[np.uint64(value) + _1] - cumulative[np.uint64(value)]
-                        log_prob[i, slot + j] = np.log(np.float64(weight) / np.float64(left[i]))
+                    drawn[j, i] = product_high(mix(keys[low + i] + step), total)
+                    bucket[j, i] = drawn[j, i] >> bits
+                for i in range(size):
+                    prefetch(entry, bucket[j, i] << _1)
+            for j in range(slots):
+                for i in range(size):
+                    packed = np.uint64(entry[bucket[j, i] << _1])
+                    own = (drawn[j, i] & below) < (packed & two)
+                    share = logs[(bucket[j, i] << _2) + (_2 if own else _3)]
+                    drawn[j, i] = bucket[j, i] if own else packed >> (bits + _1)
+                    log_prob[base + i, slot + j] = share - log_left[i]
+                    code = edge_code(drawn[j, i])
+                    at[j, i] = word_of(code, start[i], degree[i])
+                    bit[j, i] = pattern(code)
+                if words.shape[0] > 0:
+                    for i in range(size):
+                        prefetch(words, at[j, i])
+            for j in range(slots):
+                for i in range(size):
+                    value = np.int64(drawn[j, i])
+                    ids[base + i, slot + j] = value
+                    passes = words.shape[0] == 0 or (words[at[j, i]] & bit[j, i]) == bit[j, i]
+                    own = (value == extra[low + i, 0]) | (value == extra[low + i, last]) | (left[base + i] == 0)
+                    if not (passes or own):
+                        continue
+                    if own or holds(indices, start[i], start[i] + degree[i], value):
+                        word = mix(keys[low + i] + np.uint64(k + slot + j + 1) * GOLDEN)
+                        ids[base + i, slot + j], log_prob[base + i, slot + j] = _among_others(
+                            indices, weight_keys, np.int64(start[i]), np.int64(start[i] + degree[i]), extra[low + i],
+                            cumulative, guide, shift, place, gone, left[base + i], word)
 
 
 @compiled
-def _weight_left(indices, cumulative, row_weight, rows, extra, words, start, degree, left):
+def _weight_left(indices, cumulative, row_weight, rows, extra, words, start, degree, valid, left, room, sought):
     """The weight of each row's candidates."""
     for i in range(len(rows)):
+        for s in range(extra.shape[1]):
+            prefetch(cumulative, np.uint64(max(extra[i, s], 0)))
         left[i] = cumulative[-1]
         if rows[i] >= 0:
             left[i] -= row_weight[np.uint64(rows[i])]
-        for s in range(extra.shape[1]):
-            prefetch(cumulative, np.uint64(max(extra[i, s], 0)))
-    valid = np.empty((2, ROWS), np.uint64)
     for s in range(extra.shape[1]):
-        keep_valid(indices, start, degree, extra, s, cumulative.shape[0] - 1, words, valid[s])
+        keep_valid(indices, start, degree, extra, s, cumulative.shape[0] - 1, words, valid[s], room, sought)
         for i in range(len(rows)):
             value = valid[s, i]
             if value != _NONE and not (s > 0 and value == valid[0, i]):
@@ -181,10 +167,16 @@ def _weight_left(indices, cumulative, row_weight, rows, extra, words, start, deg
 
 
 @compiled
-def _among_others(indices, weight_keys, start, stop, num_skips, cumulative, guide, shift, place, gone, number):
-    """The id of a number below the weight left, given what `skips` wrote."""
-    for s in range(num_skips):
+def _among_others(indices, weight_keys, start, stop, extra, cumulative, guide, shift, place, gone, left, word):
+    """An id of the weight left, and its log-probability; 0 and 0 where no weight is left."""
+    if left == 0:
+        return np.int64(0), np.float32(0.0)
+    skips(indices, weight_keys, start, stop, extra, cumulative, place, gone)
+    number = bounded(word, left)
+    for s in range(len(extra)):
         if number >= place[s]:
             number += gone[s]
     number += passed_weight(indices, weight_keys, start, num_passed(weight_keys, start, stop, number), cumulative)
-    return guided(cumulative, guide, shift, number)
+    value = guided(cumulative, guide, shift, number)
+    weight = cumulative[np.uint64(value) + _1] - cumulative[np.uint64(value)]
+    return value, np.float32(np.log(np.float64(weight) / np.float64(left)))

@@ -46,7 +46,9 @@ def fixed_point(weights: Tensor) -> Tensor:
 
 def cumulative_weights(fixed: Tensor) -> Tensor:
     """W [N + 1] int64: the weight before each id; the last entry is the total."""
-    before = torch.zeros(len(fixed) + 1, dtype=torch.int64, device=fixed.device)
+    # on the CPU in huge pages: it is read at random places
+    before = empty(len(fixed) + 1) if fixed.device.type == "cpu" else fixed.new_empty(len(fixed) + 1)
+    before[0] = 0
     torch.cumsum(fixed, 0, out=before[1:])
     return before
 

@@ -24,6 +24,13 @@ def check_choice(value: str, choices: tuple[str, ...], name: str) -> None:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
 
 
+def check_positives(positives: str, exclude: Exclude) -> None:
+    """Raise a `ValueError` unless `positives` is ``"check"``, or ``"known"`` where the anchor's row is excluded."""
+    check_choice(positives, ("check", "known"), "positives")
+    if positives == "known" and exclude != "neighbors":
+        raise ValueError("positives='known' leaves them to the anchor's row: it needs exclude='neighbors'")
+
+
 def excluded(graph: Graph, query: Query, exclude: Exclude) -> tuple[Tensor, Tensor]:
     """The row of each query [B] (-1: none) and its further exclusions [B, 2] (-1: none): the anchor, the positive."""
     rows = graph.rows(query.anchor)

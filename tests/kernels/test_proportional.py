@@ -24,10 +24,11 @@ def tables_of(graph: Graph, weights: torch.Tensor) -> Tables:
                   row_weights(graph.indptr, graph.indices, keys, cumulative))
 
 
-def draw(graph: Graph, asked: Query, tables: Tables, exclude: str = "neighbors", filtered: bool = True) -> Drawn | None:
+def draw(graph: Graph, asked: Query, tables: Tables, exclude: str = "neighbors", filtered: bool = True,
+         exclude_positive: bool = True) -> Drawn | None:
     return weighted_negatives(
         graph.indptr, graph.indices, tables, asked.anchor, asked.positive, asked.row, asked.stream, asked.k,
-        exclude_row=exclude == "neighbors", exclude_anchor=not graph.bipartite,
+        exclude_row=exclude == "neighbors", exclude_anchor=not graph.bipartite, exclude_positive=exclude_positive,
         edge_filter=graph.edge_filter if filtered else None)
 
 
@@ -77,3 +78,14 @@ def test_an_anchor_that_is_no_row_is_told() -> None:
     graph = Graph.from_edge_index(torch.tensor([[0, 1], [1, 2]]), 3)
     tables = tables_of(graph, torch.ones(3, dtype=torch.int64))
     assert draw(graph, Query(torch.tensor([0, 3]), torch.tensor([1, 1]), k=2, stream=Stream(0)), tables) is None
+
+
+@pytest.mark.parametrize("bipartite", [False, True])
+def test_known_positives_need_no_look(bipartite: bool) -> None:
+    generator = torch.Generator().manual_seed(3)
+    graph = Graph.from_edge_index(torch.randint(30, (2, 200), generator=generator), (30, 40) if bipartite else 30)
+    tables = tables_of(graph, graph.in_degree)
+    asked = Query(*graph.edge_index, k=6, stream=Stream(1))
+    checked, promised = draw(graph, asked, tables), draw(graph, asked, tables, exclude_positive=False)
+    assert checked is not None and promised is not None
+    assert all(torch.equal(a, b) for a, b in zip(checked, promised, strict=True))

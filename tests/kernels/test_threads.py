@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from graphns.kernels import threads
-from graphns.kernels.memory import empty
 
 
 @pytest.fixture(autouse=True)
@@ -75,14 +74,3 @@ def test_busy_threads_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> Non
     release.set()
     pool.shutdown()
     assert (seen == 1).all()
-
-
-@pytest.mark.parametrize("shape", [(0,), (3,), (2, 5), (3, 1 << 20), (1 << 22,)])
-@pytest.mark.parametrize("dtype", [np.int64, np.float32])
-def test_room_has_its_shape_and_begins_where_a_huge_page_does(shape: tuple[int, ...], dtype: type[np.generic]) -> None:
-    tensor = empty(*shape, dtype=dtype)
-    assert tensor.shape == shape and tensor.numpy().dtype == dtype and tensor.is_contiguous()
-    if tensor.nbytes >= 1 << 22:
-        assert tensor.data_ptr() % (1 << 21) == 0
-    tensor.fill_(1)
-    assert bool((tensor == 1).all())

@@ -31,6 +31,15 @@ def test_log_prob_is_the_share_of_the_weight_left():
     assert torch.equal(got == 0, weight == 0)
 
 
+def test_known_positives_change_no_draw():
+    graph = hub_graph()
+    query = Query(*graph.edge_index, k=9, stream=Stream(4))
+    checked, promised = Degree(graph)(query), Degree(graph, positives="known")(query)
+    assert torch.equal(checked.ids, promised.ids) and torch.equal(checked.log_prob, promised.log_prob)
+    with pytest.raises(ValueError, match="positives='known' leaves them to the anchor's row"):
+        Degree(graph, positives="known", exclude="self")
+
+
 def test_isolated_candidates_need_smoothing():
     graph = Graph.from_edge_index(torch.tensor([[0, 1], [1, 0]]), num_nodes=4)
     query = Query(torch.tensor([0]), torch.tensor([1]), k=5, stream=Stream(0))

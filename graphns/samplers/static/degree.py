@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -12,7 +14,15 @@ from graphns.kernels.guide import Guide, build_guide
 from graphns.kernels.proportional import Tables, weighted_negatives
 from graphns.kernels.weighted import complement_weighted, cumulative_weights, fixed_point, weighted_keys
 from graphns.kernels.weighted_distinct import complement_weighted_distinct
-from graphns.samplers.exclusion import Exclude, Infeasible, check_choice, excluded, is_candidate, raise_if_short
+from graphns.samplers.exclusion import (
+    Exclude,
+    Infeasible,
+    check_choice,
+    check_positives,
+    excluded,
+    is_candidate,
+    raise_if_short,
+)
 
 
 class Degree(Sampler):
@@ -39,6 +49,8 @@ class Degree(Sampler):
         replace: whether a row may hold a negative twice.
         infeasible: ``"mask"`` or ``"raise"``, for anchors without a candidate of positive weight, or with fewer than k
             where they are to be distinct.
+        positives: ``"check"``: the positive is looked up in the anchor's row, since it may be no edge of the graph.
+            ``"known"``: a promise that every positive is one (training edges); it spares a search a pair.
 
     Returns:
         On call, ids, log_prob and mask, all [B, k]; without replacement, no log_prob.
@@ -69,10 +81,12 @@ class Degree(Sampler):
     def __init__(
         self, graph: Graph, power: float = 0.75, *, weights: Tensor | None = None, smoothing: float = 0.0,
         exclude: Exclude = "neighbors", replace: bool = True, infeasible: Infeasible = "mask",
+        positives: Literal["check", "known"] = "check",
     ) -> None:
         super().__init__()
         check_choice(exclude, ("neighbors", "self"), "exclude")
         check_choice(infeasible, ("mask", "raise"), "infeasible")
+        check_positives(positives, exclude)
         if not smoothing >= 0:
             raise ValueError(f"smoothing must be at least 0, got {smoothing}")
         if weights is None:
@@ -86,6 +100,7 @@ class Degree(Sampler):
         self.replace = replace
         self.density: Density = "marginal" if replace else "none"
         self.infeasible = infeasible
+        self.positives = positives
         self.register_buffer("cumulative", cumulative_weights(fixed_point(weights)), persistent=False)
         keys = self.cumulative[:0]  # rows that are not excluded need none
         if exclude == "neighbors":
@@ -114,7 +129,8 @@ class Degree(Sampler):
         tables = Tables(self.cumulative, self.keys, guide, AliasTable(self.alias, self.bits), self.row_weight)
         drawn = weighted_negatives(
             graph.indptr, graph.indices, tables, query.anchor, query.positive, query.row, query.stream, query.k,
-            exclude_row=self.exclude == "neighbors", exclude_anchor=not graph.bipartite, edge_filter=graph.edge_filter)
+            exclude_row=self.exclude == "neighbors", exclude_anchor=not graph.bipartite,
+            exclude_positive=self.positives == "check", edge_filter=graph.edge_filter)
         if drawn is None:
             graph.rows(query.anchor)  # raises, naming the anchor
             raise AssertionError

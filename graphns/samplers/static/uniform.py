@@ -17,6 +17,7 @@ from graphns.samplers.exclusion import (
     Exclude,
     Infeasible,
     check_choice,
+    check_positives,
     excluded,
     is_candidate,
     num_candidates,
@@ -68,9 +69,7 @@ class Uniform(Sampler):
         positives: Literal["check", "known"] = "check",
     ) -> None:
         super().__init__()
-        check_choice(positives, ("check", "known"), "positives")
-        if positives == "known" and exclude != "neighbors":
-            raise ValueError("positives='known' leaves them to the anchor's row: it needs exclude='neighbors'")
+        check_positives(positives, exclude)
         check_choice(exclude, ("neighbors", "self"), "exclude")
         check_choice(infeasible, ("mask", "raise"), "infeasible")
         self.graph = graph
