@@ -37,6 +37,9 @@ class Graph(TensorData):
         (3, [1, 2])
     """
 
+    mapped = False
+    """Whether the arrays are mapped from a file: then what would read all of them is left undone."""
+
     def __init__(
         self, indptr: Tensor, indices: Tensor, num_dst: int | None = None, weight: Tensor | None = None
     ) -> None:
@@ -124,6 +127,11 @@ class Graph(TensorData):
         """Fixed-point weights added up within each row [E] int64, for weighted walks; see `kernels.walks`."""
         weight = torch.ones(self.num_edges, device=self.device) if self.weight is None else self.weight
         return cumulative_weights(self.indptr, weight)
+
+    @cached_property
+    def has_sinks(self) -> bool:
+        """Whether some source has no neighbour."""
+        return int(self.degree.min()) == 0
 
     @cached_property
     def has_self_loops(self) -> bool:

@@ -34,6 +34,8 @@ class MappedGraph(Graph):
     copying reopen the folder; moving it to an accelerator makes a `Graph` in memory.
     """
 
+    mapped = True
+
     def __init__(self, path: Path, made: str, arrays: dict[str, Tensor], num_dst: int | None) -> None:
         super().__init__(arrays["indptr"], arrays["indices"], num_dst, arrays.get("weight"))
         self.path = path

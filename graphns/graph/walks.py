@@ -55,7 +55,7 @@ def random_walks(
     References:
         Grover, Leskovec: node2vec: Scalable Feature Learning for Networks. KDD 2016.
     """
-    start, keys = _prepare(graph, start, length, restart, stream, row)
+    start = _checked(graph, start, length, restart)
     for name, value in (("p", p), ("q", q)):
         if not (math.isfinite(value) and value > 0):
             raise ValueError(f"{name} must be a finite number above 0, got {value}")
@@ -63,7 +63,10 @@ def random_walks(
         raise ValueError("weighted=True needs a graph with weights: Graph.from_edge_index(..., weight=...)")
     cumulative = graph.cumulative_weight if weighted else None
     if p == 1 and q == 1:
-        return walk(graph.indptr, graph.indices, start, keys, length, restart, cumulative)
+        rows = start[:0] if row is None else _rows(start, row)
+        return walk(graph.indptr, graph.indices, start, rows, length, restart, cumulative, stream=stream,
+                    sinks=graph.mapped or graph.has_sinks)
+    keys = row_keys(stream, _rows(start, row))
     return walk_second_order(graph.indptr, graph.indices, start, keys, length, p, q, restart, cumulative)
 
 
@@ -106,7 +109,8 @@ def visit_counts(
     References:
         Ying et al.: Graph Convolutional Neural Networks for Web-Scale Recommender Systems. KDD 2018.
     """
-    start, keys = _prepare(graph, start, length, restart, stream, row)
+    start = _checked(graph, start, length, restart)
+    keys = row_keys(stream, _rows(start, row))
     for name, value in (("num_walks", num_walks), ("length", length), ("top", top)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
@@ -117,9 +121,7 @@ def visit_counts(
                         exclude_neighbors, first_counted)
 
 
-def _prepare(
-    graph: Graph, start: Tensor, length: int, restart: float, stream: Stream, row: Tensor | None
-) -> tuple[Tensor, Tensor]:
+def _checked(graph: Graph, start: Tensor, length: int, restart: float) -> Tensor:
     if graph.bipartite:
         raise ValueError("walks need one kind of node; walk joined(graph) of graphns.graph.build, where candidate j is "
                          "node num_src + j")
@@ -129,8 +131,11 @@ def _prepare(
         raise ValueError(f"length must be at least 0, got {length}")
     if not 0 <= restart <= 1:
         raise ValueError(f"restart must be a probability in [0, 1], got {restart}")
-    start = graph.rows(start.long()).contiguous()
+    return graph.rows(start.long()).contiguous()
+
+
+def _rows(start: Tensor, row: Tensor | None) -> Tensor:
     row = torch.from_numpy(np.arange(len(start))).to(start.device) if row is None else row.long()
     if row.shape != start.shape:
         raise ValueError(f"need one row id per start [{len(start)}], got row {tuple(row.shape)}")
-    return start, row_keys(stream, row)
+    return row

@@ -53,7 +53,7 @@ def complement_uniform(
     ids = empty(len(rows), k)
     counts = empty(len(rows))
     run(_complement_uniform, len(rows), indptr.numpy(), indices.numpy(), rows.numpy(), extra.numpy(), num_candidates,
-        row_keys.numpy().view(np.uint64), filter_words(edge_filter), ids.numpy(), counts.numpy(), cost=k + 2)
+        row_keys.numpy().view(np.uint64), filter_words(edge_filter), 0, ids.numpy(), counts.numpy(), cost=k + 2)
     return ids, counts
 
 
@@ -156,13 +156,15 @@ def candidate_at(indices, start, stop, first, second, num_candidates, count, ran
 
 
 @compiled
-def _complement_uniform(begin, end, indptr, indices, rows, extra, num_candidates, row_keys, words, ids, counts):
+def _complement_uniform(begin, end, indptr, indices, rows, extra, num_candidates, row_keys, words, sure, ids, counts):
     start, degree = np.empty(ROWS, np.uint64), np.empty(ROWS, np.uint64)
     first, second = np.empty(ROWS, np.uint64), np.empty(ROWS, np.uint64)
     high, keys = np.empty(ROWS, np.uint64), np.empty(ROWS, np.uint64)
     ranks, at = np.empty((SLOTS, ROWS), np.uint64), np.empty((SLOTS, ROWS), np.uint64)
     bits = np.empty((SLOTS, ROWS), np.uint32)
+    found, hit = np.empty(ROWS, np.uint32), np.empty(ROWS, np.bool_)
     room, sought = np.empty((4, ROWS), np.uint64), np.empty(ROWS, np.int64)
+    filtered = words.shape[0] > 0
     # block by block, and step by step within a block: lines asked for in one step arrive while the others are asked for
     for base in range(begin, end, ROWS):
         size = min(ROWS, end - base)
@@ -176,8 +178,8 @@ def _complement_uniform(begin, end, indptr, indices, rows, extra, num_candidates
                 degree[i] = 0
             keys[i] = row_keys[base + i]
         further = extra[base : base + size]
-        keep_valid(indices, start, degree, further, 0, num_candidates, words, first, room, sought)
-        keep_valid(indices, start, degree, further, 1, num_candidates, words, second, room, sought)
+        keep_valid(indices, start, degree, further, 0, sure, num_candidates, words, first, room, sought)
+        keep_valid(indices, start, degree, further, 1, sure, num_candidates, words, second, room, sought)
         for i in range(size):
             if second[i] == first[i]:
                 second[i] = _NONE
@@ -188,7 +190,7 @@ def _complement_uniform(begin, end, indptr, indices, rows, extra, num_candidates
             slots = min(SLOTS, ids.shape[1] - slot)
             for j in range(slots):
                 _rank(keys[:size], slot + j, high, num_candidates, ranks[j])
-                if words.shape[0] > 0:
+                if filtered:
                     for i in range(size):
                         code = edge_code(ranks[j, i])
                         at[j, i] = word_of(code, start[i], degree[i])
@@ -197,31 +199,37 @@ def _complement_uniform(begin, end, indptr, indices, rows, extra, num_candidates
                         prefetch(words, at[j, i])
             for j in range(slots):
                 for i in range(size):
-                    rank = ranks[j, i]
-                    ids[base + i, slot + j] = rank
-                    look = (rank == first[i]) | (rank == second[i])
-                    look |= words.shape[0] == 0 or (words[at[j, i]] & bits[j, i]) == bits[j, i]
-                    if look and high[i] > 0:
-                        ids[base + i, slot + j] = candidate_at(
-                            indices, np.int64(start[i]), np.int64(start[i] + degree[i]), np.int64(first[i]),
-                            np.int64(second[i]), num_candidates, counts[base + i], np.int64(rank))
+                    ids[base + i, slot + j] = ranks[j, i]
+                    found[i] = words[at[j, i]] if filtered else bits[j, i]
+                some = False  # in one of eight blocks, so that the others compare all rows at once
+                for i in range(size):
+                    hit[i] = (found[i] & bits[j, i]) == bits[j, i]
+                    hit[i] |= (ranks[j, i] == first[i]) | (ranks[j, i] == second[i])
+                    some |= hit[i]
+                if some:
+                    for i in range(size):
+                        if hit[i] and high[i] > 0:
+                            ids[base + i, slot + j] = candidate_at(
+                                indices, np.int64(start[i]), np.int64(start[i] + degree[i]), np.int64(first[i]),
+                                np.int64(second[i]), num_candidates, counts[base + i], np.int64(ranks[j, i]))
 
 
 @compiled
-def keep_valid(indices, start, degree, extra, column, num_candidates, words, kept, room, sought):
+def keep_valid(indices, start, degree, extra, column, sure, num_candidates, words, kept, room, sought):
     """A column of `extra` for a block of rows, all ones where it excludes nothing more: `valid_extra` for many.
 
+    The first `sure` columns stand in no row, and are not looked for.
     `room` [4, ROWS] uint64 and `sought` [ROWS] int64 are used up: a block has no time to ask for memory.
     """
     size = 0
-    if column < extra.shape[1] and words.shape[0] > 0:
+    if sure <= column and column < extra.shape[1] and words.shape[0] > 0:
         for i in range(len(extra)):
             ask(words, start[i], degree[i], extra[i, column])
     for i in range(len(extra)):
         value = extra[i, column] if column < extra.shape[1] else -1
         valid = value >= 0 and value < num_candidates
         kept[i] = np.uint64(value) if valid else _NONE
-        if valid and (words.shape[0] == 0 or may_have(words, start[i], degree[i], value)):
+        if column >= sure and valid and (words.shape[0] == 0 or may_have(words, start[i], degree[i], value)):
             room[0, size], room[1, size], room[3, size], sought[size] = start[i], degree[i], i, value
             size += 1
     hold_each(indices, room, sought, size)

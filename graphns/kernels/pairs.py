@@ -18,7 +18,7 @@ from graphns.kernels.bits import compiled, prefetch
 from graphns.kernels.complement import outside_row
 from graphns.kernels.edge_filter import edge_code, filter_words, pattern, word_of
 from graphns.kernels.guide import guided, search_torch
-from graphns.kernels.membership import count_torch, find, in_rows_torch
+from graphns.kernels.membership import count_torch, find, hold_each, in_rows_torch
 from graphns.kernels.memory import empty
 from graphns.kernels.threads import run
 
@@ -113,6 +113,7 @@ def _exchange_pairs(begin, end, numbers, first, guide, guide_shift, indptr, indi
     below = _edges_before(indptr, indices, first, width, self_loops, last_row, column)[0]
     per_row = 1.0 / max(width, 1)
     at, bits = np.empty(_BLOCK, np.uint64), np.empty(_BLOCK, np.uint32)
+    room, sought = np.empty((3, _BLOCK), np.uint64), np.empty(_BLOCK, np.int64)
     for low in range(begin, end, _BLOCK):
         size = min(_BLOCK, end - low)
         for i in range(low, low + size):
@@ -127,16 +128,21 @@ def _exchange_pairs(begin, end, numbers, first, guide, guide_shift, indptr, indi
             pairs[0, i] = row
             pairs[1, i] = column + 1 if not self_loops and column >= row else column
             prefetch(indptr, np.uint64(row))
-        if words.shape[0] > 0:
-            for i in range(size):
-                row = np.uint64(pairs[0, low + i])
-                start = np.uint64(indptr[row])
+        for i in range(size):
+            row = np.uint64(pairs[0, low + i])
+            start = np.uint64(indptr[row])
+            degree = np.uint64(indptr[row + np.uint64(1)]) - start
+            if words.shape[0] > 0:
                 code = edge_code(pairs[1, low + i])
-                at[i] = word_of(code, start, np.uint64(indptr[row + np.uint64(1)]) - start)
+                at[i] = word_of(code, start, degree)
                 bits[i] = pattern(code)
                 prefetch(words, at[i])
+            else:
+                room[0, i], room[1, i], sought[i] = start, degree, pairs[1, low + i]
+        if words.shape[0] == 0:
+            hold_each(indices, room, sought, size)
         for i in range(size):
-            if words.shape[0] > 0 and (words[at[i]] & bits[i]) != bits[i]:
+            if room[2, i] == 0 if words.shape[0] == 0 else (words[at[i]] & bits[i]) != bits[i]:
                 continue
             edges, hit = _edges_before(indptr, indices, first, width, self_loops, pairs[0, low + i], pairs[1, low + i])
             if hit:

@@ -46,7 +46,8 @@ class Drawn(NamedTuple):
 
 def weighted_negatives(
     indptr: Tensor, indices: Tensor, tables: Tables, anchor: Tensor, positive: Tensor, row: Tensor, stream: Stream,
-    k: int, *, exclude_row: bool, exclude_anchor: bool, exclude_positive: bool, edge_filter: Tensor | None = None,
+    k: int, *, exclude_row: bool, exclude_anchor: bool, exclude_positive: bool, self_loops: bool = True,
+    edge_filter: Tensor | None = None,
 ) -> Drawn | None:
     """Draw k ids per anchor in proportion to their weights, outside what is excluded; CPU tensors only.
 
@@ -62,6 +63,7 @@ def weighted_negatives(
         exclude_row: the anchor's row.
         exclude_anchor: the anchor itself.
         exclude_positive: the positive, in the row or not.
+        self_loops: False: a promise that no anchor stands in its own row, which is then not looked for.
         edge_filter: bit table of the rows, for speed.
 
     Returns:
@@ -75,14 +77,15 @@ def weighted_negatives(
     run(_weighted, len(anchor), indptr.numpy(), indices.numpy(), tables.cumulative.numpy(), tables.keys.numpy(),
         tables.guide.start.numpy(), tables.guide.shift, entry, entry.view(np.float32), np.uint64(tables.alias.bits),
         tables.row_weight.numpy(), anchor.numpy(), positive.numpy(), row.numpy(), np.uint64(stream.key & MASK_64),
-        exclude_row, exclude_anchor, exclude_positive, filter_words(edge_filter), ids.numpy(), left.numpy(),
-        log_prob.numpy(), outside, cost=2 * k + 4)
+        exclude_row, exclude_anchor, exclude_positive, int(exclude_anchor and not self_loops),
+        filter_words(edge_filter), ids.numpy(), left.numpy(), log_prob.numpy(), outside, cost=2 * k + 4)
     return None if outside[0] else Drawn(ids, left, log_prob)
 
 
 @compiled
 def _weighted(begin, end, indptr, indices, cumulative, weight_keys, guide, shift, entry, logs, bits, row_weight, anchor,
-              positive, row, key, exclude_row, exclude_anchor, exclude_positive, words, ids, left, log_prob, outside):
+              positive, row, key, exclude_row, exclude_anchor, exclude_positive, sure, words, ids, left, log_prob,
+              outside):
     total, k = np.uint64(cumulative[-1]), ids.shape[1]
     below, two = (_1 << bits) - _1, (_1 << (bits + _1)) - _1
     rows, keys = np.empty(ROWS_AT_ONCE, np.int64), np.empty(ROWS_AT_ONCE, np.uint64)
@@ -107,8 +110,8 @@ def _weighted(begin, end, indptr, indices, cumulative, weight_keys, guide, shift
             start[i] = np.uint64(indptr[r])
             degree[i] = np.uint64(indptr[r + _1]) - start[i] if rows[low + i] >= 0 else np.uint64(0)
             prefetch(row_weight, r)
-        _weight_left(indices, cumulative, row_weight, rows[low : low + size], extra[low : low + size], words, start,
-                     degree, valid, left[base : base + size], room, sought)
+        _weight_left(indices, cumulative, row_weight, rows[low : low + size], extra[low : low + size], words, sure,
+                     start, degree, valid, left[base : base + size], room, sought)
         for i in range(size):
             weight = left[base + i]
             log_left[i] = np.log(np.float64(weight) / np.float64(total)) if weight > 0 else 0.0
@@ -150,7 +153,7 @@ def _weighted(begin, end, indptr, indices, cumulative, weight_keys, guide, shift
 
 
 @compiled
-def _weight_left(indices, cumulative, row_weight, rows, extra, words, start, degree, valid, left, room, sought):
+def _weight_left(indices, cumulative, row_weight, rows, extra, words, sure, start, degree, valid, left, room, sought):
     """The weight of each row's candidates."""
     for i in range(len(rows)):
         for s in range(extra.shape[1]):
@@ -159,7 +162,7 @@ def _weight_left(indices, cumulative, row_weight, rows, extra, words, start, deg
         if rows[i] >= 0:
             left[i] -= row_weight[np.uint64(rows[i])]
     for s in range(extra.shape[1]):
-        keep_valid(indices, start, degree, extra, s, cumulative.shape[0] - 1, words, valid[s], room, sought)
+        keep_valid(indices, start, degree, extra, s, sure, cumulative.shape[0] - 1, words, valid[s], room, sought)
         for i in range(len(rows)):
             value = valid[s, i]
             if value != _NONE and not (s > 0 and value == valid[0, i]):

@@ -31,7 +31,7 @@ class Drawn(NamedTuple):
 def uniform_negatives(
     indptr: Tensor, indices: Tensor, anchor: Tensor, positive: Tensor, row: Tensor, stream: Stream,
     num_candidates: int, k: int, *, exclude_row: bool, exclude_anchor: bool, exclude_positive: bool,
-    edge_filter: Tensor | None = None,
+    self_loops: bool = True, edge_filter: Tensor | None = None,
 ) -> Drawn | None:
     """Draw k ids per anchor uniformly from [0, num_candidates) outside what is excluded; CPU tensors only.
 
@@ -47,6 +47,7 @@ def uniform_negatives(
         exclude_row: the anchor's row.
         exclude_anchor: the anchor itself.
         exclude_positive: the positive, in the row or not.
+        self_loops: False: a promise that no anchor stands in its own row, which is then not looked for.
         edge_filter: bit table of the rows, for speed.
 
     Returns:
@@ -58,13 +59,14 @@ def uniform_negatives(
     outside = np.zeros(1, dtype=np.bool_)
     run(_uniform, len(anchor), indptr.numpy(), indices.numpy(), anchor.numpy(), positive.numpy(), row.numpy(),
         np.uint64(stream.key & MASK_64), num_candidates, exclude_row, exclude_anchor, exclude_positive,
-        filter_words(edge_filter), ids.numpy(), counts.numpy(), log_prob.numpy(), outside, cost=k + 2)
+        int(exclude_anchor and not self_loops), filter_words(edge_filter), ids.numpy(), counts.numpy(),
+        log_prob.numpy(), outside, cost=k + 2)
     return None if outside[0] else Drawn(ids, counts, log_prob)
 
 
 @compiled
 def _uniform(begin, end, indptr, indices, anchor, positive, row, key, num_candidates, exclude_row, exclude_anchor,
-             exclude_positive, words, ids, counts, log_prob, outside):
+             exclude_positive, sure, words, ids, counts, log_prob, outside):
     width = (1 if exclude_anchor else 0) + (1 if exclude_positive else 0)
     rows, keys = np.empty(ROWS_AT_ONCE, np.int64), np.empty(ROWS_AT_ONCE, np.uint64)
     extra = np.empty((ROWS_AT_ONCE, width), np.int64)
@@ -73,7 +75,7 @@ def _uniform(begin, end, indptr, indices, anchor, positive, row, key, num_candid
         if not prepare(anchor, positive, row, base, size, indptr, key, exclude_row, exclude_anchor, exclude_positive,
                        rows, extra, keys):
             outside[0] = True
-        _complement_uniform(0, size, indptr, indices, rows, extra, num_candidates, keys, words,
+        _complement_uniform(0, size, indptr, indices, rows, extra, num_candidates, keys, words, sure,
                             ids[base : base + size], counts[base : base + size])
         for i in range(base, base + size):
             log_prob[i] = -np.log(np.float64(counts[i])) if counts[i] > 0 else 0.0

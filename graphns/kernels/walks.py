@@ -16,7 +16,7 @@ from graphns.kernels.bits import bounded as _bounded
 from graphns.kernels.bits import unit as _unit
 from graphns.kernels.memory import empty
 from graphns.kernels.threads import run
-from graphns.streams import bounded, unit, words_at
+from graphns.streams import MASK_64, Stream, bounded, unit, words_at
 
 ROW_TOTAL = 2**36
 """The fixed-point weights of a row add up to about this; a positive weight is at least 1."""
@@ -26,7 +26,7 @@ _ONE = np.uint64(1)
 
 def walk(
     indptr: Tensor, indices: Tensor, start: Tensor, row_keys: Tensor, length: int, restart: float = 0.0,
-    cumulative: Tensor | None = None,
+    cumulative: Tensor | None = None, *, stream: Stream | None = None, sinks: bool = True,
 ) -> Tensor:
     """One walk from each start; a node without neighbours (or without weight) stays.
 
@@ -34,22 +34,30 @@ def walk(
         indptr: [N + 1] int64 row starts.
         indices: [E] int32 or int64.
         start: [B] int64.
-        row_keys: [B] int64 from `Stream.row_keys`.
+        row_keys: [B] int64 from `Stream.row_keys`; or, with `stream`, the rows [B] themselves, none of them meaning
+            0 … B-1: then the keys are made on the way.
         length: steps, at least 0.
         restart: probability that a step leads back to the start.
         cumulative: `cumulative_weights(indptr, weight)` for steps in proportion to weights; None: uniform.
+        stream: the randomness of the rows.
+        sinks: False: a promise that every node has a neighbour.
 
     Returns:
         [B, length + 1] int64; column 0 is the start.
     """
     if indptr.device.type != "cpu":
+        if stream is not None:
+            rows = row_keys if len(row_keys) else torch.arange(len(start), device=start.device)
+            row_keys = stream.row_keys(rows)
         return walk_torch(indptr, indices, start, row_keys, length, restart, cumulative)
     if len(indices) == 0:
         indices = indices.new_zeros(1)  # the loop reads before it knows that a node does not move
     nodes = empty(len(start), length + 1)
     weights = np.empty(0, dtype=np.int64) if cumulative is None else cumulative.numpy()
-    run(_walk, len(start), indptr.numpy(), indices.numpy(), weights, start.numpy(), row_keys.numpy(), float(restart),
-        nodes.numpy(), cost=length)
+    made = stream is not None
+    key = np.uint64(stream.key & MASK_64) if stream is not None else np.uint64(0)
+    run(_walk, len(start), indptr.numpy(), indices.numpy(), weights, start.numpy(), row_keys.numpy(), made, key,
+        float(restart), sinks, nodes.numpy(), cost=length)
     return nodes
 
 
@@ -147,7 +155,7 @@ def step_position(indptr, cumulative, node, word):
 
 
 @compiled
-def _walk(begin, end, indptr, indices, cumulative, start, row_keys, restart, nodes):
+def _walk(begin, end, indptr, indices, cumulative, start, row_keys, made, key, restart, sinks, nodes):
     length, last = nodes.shape[1] - 1, np.uint64(indices.shape[0] - 1)
     node, keys, words = np.empty(LANES, np.uint64), np.empty(LANES, np.uint64), np.empty(LANES, np.uint64)
     place, moves = np.empty(LANES, np.uint64), np.empty(LANES, np.uint64)
@@ -155,7 +163,8 @@ def _walk(begin, end, indptr, indices, cumulative, start, row_keys, restart, nod
         lanes = min(LANES, end - first)
         lines = nodes[first : first + lanes]
         for i in range(lanes):
-            node[i], keys[i] = start[first + i], row_keys[first + i]
+            row = np.uint64(first + i if len(row_keys) == 0 else row_keys[first + i])
+            node[i], keys[i] = start[first + i], mix((row + _ONE) * GOLDEN + key) if made else row
             lines[i, 0] = start[first + i]
             prefetch(indptr, node[i])
         for step in range(length):
@@ -164,19 +173,29 @@ def _walk(begin, end, indptr, indices, cumulative, start, row_keys, restart, nod
                 words[i] = mix(keys[i] + slot)
             if cumulative.shape[0] > 0:
                 _choose_weighted(indptr, indices, cumulative, node, words, lanes, place, moves)
-            else:
+            elif sinks:
                 for i in range(lanes):
                     row = np.uint64(indptr[node[i]])
                     moves[i] = np.uint64(indptr[node[i] + _ONE]) - row
                     # a node without neighbours reads some place and stays, so that no branch has to be guessed
                     place[i] = min(row + product_high(words[i], moves[i]), last)
                     prefetch(indices, place[i])
-            for i in range(lanes):
-                following = np.uint64(indices[place[i]])
-                following = following if moves[i] != 0 else node[i]
-                node[i] = following
-                prefetch(indptr, following)
-                lines[i, step + 1] = following
+            else:
+                for i in range(lanes):
+                    row = np.uint64(indptr[node[i]])
+                    place[i] = row + product_high(words[i], np.uint64(indptr[node[i] + _ONE]) - row)
+                    prefetch(indices, place[i])
+            if cumulative.shape[0] > 0 or sinks:
+                for i in range(lanes):
+                    following = np.uint64(indices[place[i]])
+                    node[i] = following if moves[i] != 0 else node[i]
+                    prefetch(indptr, node[i])
+                    lines[i, step + 1] = node[i]
+            else:
+                for i in range(lanes):
+                    node[i] = indices[place[i]]
+                    prefetch(indptr, node[i])
+                    lines[i, step + 1] = node[i]
             if restart > 0:
                 for i in range(lanes):
                     if _unit(mix(keys[i] + slot + GOLDEN)) < restart:

@@ -16,6 +16,7 @@ from graphns.base import Query
 from graphns.graph.graph import Graph
 from graphns.graph.known import EdgeSet
 from graphns.graph.store import MappedGraph, open_graph, save
+from graphns.graph.walks import random_walks
 from graphns.samplers.static.uniform import Uniform
 from graphns.streams import Stream
 
@@ -160,3 +161,12 @@ def test_damage_is_reported(tmp_path: Path) -> None:
     (path / "graph.json").write_text("{")
     with pytest.raises(ValueError, match=r"graph.json is damaged"):
         open_graph(path)
+
+
+def test_drawing_and_walking_read_no_whole_array(tmp_path: Path) -> None:
+    graph = open_graph(save(Graph.from_edge_index(EDGES, 4), tmp_path / "graph"))
+    drawn, walked = draw(Uniform(graph)), random_walks(graph, torch.arange(4), 3, Stream(0))
+    assert graph.mapped and graph.edge_filter is None
+    assert not {"degree", "has_sinks", "has_self_loops", "in_degree"} & set(vars(graph))
+    whole = Graph(graph.indptr.clone(), graph.indices.clone())
+    assert draw(Uniform(whole)) == drawn and torch.equal(random_walks(whole, torch.arange(4), 3, Stream(0)), walked)

@@ -84,6 +84,27 @@ def test_draws_do_not_depend_on_the_batch_or_the_threads() -> None:
     assert torch.equal(part, one[17:90])
 
 
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("restart", [0.0, 0.3])
+def test_promises_and_keys_made_on_the_way_change_no_walk(
+    restart: float, plain: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edges = hub_graph().edge_index
+    graph = Graph.from_edge_index(edges[:, (edges < 50).all(0)], 50)
+    assert not graph.has_sinks
+    stream, rows = Stream(3, 7), torch.tensor([5, 2**40, 0, 99, 7] * 14)
+    start = torch.arange(len(rows)) % 50
+    want = walks.walk(graph.indptr, graph.indices, start, stream.row_keys(rows), 6, restart)
+    by_number = walks.walk(graph.indptr, graph.indices, start, stream.row_keys(torch.arange(70)), 6, restart)
+    if plain:
+        run_as_python(monkeypatch, walks)
+    for sinks in (True, False):
+        again = walks.walk(graph.indptr, graph.indices, start, rows, 6, restart, stream=stream, sinks=sinks)
+        assert torch.equal(again, want)
+        none = walks.walk(graph.indptr, graph.indices, start, rows[:0], 6, restart, stream=stream, sinks=sinks)
+        assert torch.equal(none, by_number)
+
+
 def test_a_node_without_neighbours_or_weight_stays() -> None:
     graph = Graph.from_edge_index(torch.tensor([[0, 1], [1, 0]]), 3, torch.tensor([0.0, 2.0]))
     keys = Stream(0).row_keys(torch.arange(3))

@@ -69,8 +69,10 @@ def negative_sampling(
         return torch.cat([pairs, pairs.flip(0)], 1)
     graph = edge_index if isinstance(edge_index, Graph) else Graph.from_edge_index(plain(edge_index), size)
     space = _kept_space(graph, False)
+    # a table for this call alone costs as much as looking for a pair in every eighth edge's row
+    worth = isinstance(edge_index, Graph) or graph.num_edges < 8 * num
     return non_edges(graph.indptr, graph.indices, graph.num_src, graph.num_dst, num, stream, space=space,
-                     edge_filter=graph.edge_filter)[0]
+                     edge_filter=graph.edge_filter if worth else None)[0]
 
 
 def structured_negative_sampling(

@@ -130,7 +130,8 @@ class Degree(Sampler):
         drawn = weighted_negatives(
             graph.indptr, graph.indices, tables, query.anchor, query.positive, query.row, query.stream, query.k,
             exclude_row=self.exclude == "neighbors", exclude_anchor=not graph.bipartite,
-            exclude_positive=self.positives == "check", edge_filter=graph.edge_filter)
+            exclude_positive=self.positives == "check", self_loops=graph.mapped or graph.has_self_loops,
+            edge_filter=graph.edge_filter)
         if drawn is None:
             graph.rows(query.anchor)  # raises, naming the anchor
             raise AssertionError
