@@ -81,6 +81,7 @@ def run_graph(
     work = Work(graphs.load(shape, options.cache), shape.num_nodes, seed=shape.seed)
     own: dict[str, dict[str, Any]] = {}
     for key, call, lines in ours(work):
+        lines = round(lines)
         own[key] = {**measure(call, options.repeats, options.budget), "lines": lines, "limit": lines / gather}
         del call  # and with it the tables that only this call needed
         say(f"{name}: {key}: {own[key]['seconds']:.4g} s, {own[key]['seconds'] / own[key]['limit']:.2f} of the limit")

@@ -17,7 +17,7 @@ from graphns.kernels.edge_filter import edge_code, filter_words, pattern, word_o
 from graphns.kernels.guide import Guide, guided
 from graphns.kernels.membership import holds
 from graphns.kernels.memory import empty
-from graphns.kernels.query import ROWS, ROWS_AT_ONCE, SLOTS, prepare
+from graphns.kernels.query import ROWS, ROWS_AT_ONCE, SLOTS, log_share, prepare
 from graphns.kernels.threads import run
 from graphns.kernels.weighted import num_passed, passed_weight, skips
 from graphns.streams import MASK_64, Stream
@@ -97,6 +97,9 @@ def _weighted(begin, end, indptr, indices, cumulative, weight_keys, guide, shift
     bucket, bit = np.empty((SLOTS, ROWS), np.uint64), np.empty((SLOTS, ROWS), np.uint32)
     place, gone, valid = np.zeros(2, np.int64), np.zeros(2, np.int64), np.empty((2, ROWS), np.uint64)
     room, sought = np.empty((4, ROWS), np.uint64), np.empty(ROWS, np.int64)
+    first, second = np.empty(ROWS, np.uint64), np.empty(ROWS, np.uint64)
+    found, hit, packed = np.empty(ROWS, np.uint32), np.empty(ROWS, np.bool_), np.empty(ROWS, np.uint64)
+    filtered = words.shape[0] > 0
     for base in range(begin, end, ROWS):
         low = (base - begin) % ROWS_AT_ONCE
         if low == 0 and not prepare(anchor, positive, row, base, min(ROWS_AT_ONCE, end - base), indptr, key,
@@ -114,7 +117,9 @@ def _weighted(begin, end, indptr, indices, cumulative, weight_keys, guide, shift
                      start, degree, valid, left[base : base + size], room, sought)
         for i in range(size):
             weight = left[base + i]
-            log_left[i] = np.log(np.float64(weight) / np.float64(total)) if weight > 0 else 0.0
+            log_left[i] = log_share(weight, cumulative[-1]) if weight > 0 else 0.0
+            first[i], second[i] = np.uint64(extra[low + i, 0]), np.uint64(extra[low + i, last])
+        none_left = left[base : base + size].min() == 0
         for slot in range(0, k, SLOTS):
             slots = min(SLOTS, k - slot)
             for j in range(slots):
@@ -126,26 +131,34 @@ def _weighted(begin, end, indptr, indices, cumulative, weight_keys, guide, shift
                     prefetch(entry, bucket[j, i] << _1)
             for j in range(slots):
                 for i in range(size):
-                    packed = np.uint64(entry[bucket[j, i] << _1])
-                    own = (drawn[j, i] & below) < (packed & two)
-                    share = logs[(bucket[j, i] << _2) + (_2 if own else _3)]
-                    drawn[j, i] = bucket[j, i] if own else packed >> (bits + _1)
-                    log_prob[base + i, slot + j] = share - log_left[i]
+                    packed[i] = entry[bucket[j, i] << _1]
+                for i in range(size):  # no load and no branch: all rows at once
+                    own = (drawn[j, i] & below) < (packed[i] & two)
+                    drawn[j, i] = bucket[j, i] if own else packed[i] >> (bits + _1)
+                    bucket[j, i] = (bucket[j, i] << _2) + (_2 if own else _3)
                     code = edge_code(drawn[j, i])
                     at[j, i] = word_of(code, start[i], degree[i])
                     bit[j, i] = pattern(code)
-                if words.shape[0] > 0:
+                for i in range(size):
+                    log_prob[base + i, slot + j] = logs[bucket[j, i]] - log_left[i]
+                if filtered:
                     for i in range(size):
                         prefetch(words, at[j, i])
             for j in range(slots):
                 for i in range(size):
+                    ids[base + i, slot + j] = drawn[j, i]
+                    found[i] = words[at[j, i]] if filtered else bit[j, i]
+                some = False  # in few blocks, so that the others compare all rows at once
+                for i in range(size):
+                    hit[i] = (found[i] & bit[j, i]) == bit[j, i]
+                    hit[i] |= (drawn[j, i] == first[i]) | (drawn[j, i] == second[i]) | none_left
+                    some |= hit[i]
+                if not some:
+                    continue
+                for i in range(size):
                     value = np.int64(drawn[j, i])
-                    ids[base + i, slot + j] = value
-                    passes = words.shape[0] == 0 or (words[at[j, i]] & bit[j, i]) == bit[j, i]
-                    own = (value == extra[low + i, 0]) | (value == extra[low + i, last]) | (left[base + i] == 0)
-                    if not (passes or own):
-                        continue
-                    if own or holds(indices, start[i], start[i] + degree[i], value):
+                    own = (drawn[j, i] == first[i]) | (drawn[j, i] == second[i])
+                    if hit[i] and (own or left[base + i] == 0 or holds(indices, start[i], start[i] + degree[i], value)):
                         word = mix(keys[low + i] + np.uint64(k + slot + j + 1) * GOLDEN)
                         ids[base + i, slot + j], log_prob[base + i, slot + j] = _among_others(
                             indices, weight_keys, np.int64(start[i]), np.int64(start[i] + degree[i]), extra[low + i],

@@ -9,22 +9,27 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from graphns.kernels.bits import compiled
 from graphns.kernels.complement import _complement_uniform
 from graphns.kernels.edge_filter import filter_words
 from graphns.kernels.memory import empty
-from graphns.kernels.query import ROWS_AT_ONCE, prepare
+from graphns.kernels.query import ROWS_AT_ONCE, log_share, prepare
 from graphns.kernels.threads import run
 from graphns.streams import MASK_64, Stream
 
 
 class Drawn(NamedTuple):
-    """ids [B, k] int64; counts [B] int64, the candidates of each row; log_prob [B] float32, 0 where there is none."""
+    """ids [B, k] int64; counts [B] int64, the candidates of each row; some [B] bool, whether there is one.
+
+    log_prob [B] float32 of each of a row's draws, 0 where it has no candidate.
+    """
 
     ids: Tensor
     counts: Tensor
+    some: Tensor
     log_prob: Tensor
 
 
@@ -55,21 +60,23 @@ def uniform_negatives(
     """
     ids = empty(len(anchor), k)
     counts = empty(len(anchor))
+    some = np.empty(len(anchor), dtype=np.bool_)
     log_prob = empty(len(anchor), dtype=np.float32)
     outside = np.zeros(1, dtype=np.bool_)
     run(_uniform, len(anchor), indptr.numpy(), indices.numpy(), anchor.numpy(), positive.numpy(), row.numpy(),
         np.uint64(stream.key & MASK_64), num_candidates, exclude_row, exclude_anchor, exclude_positive,
         int(exclude_anchor and not self_loops), filter_words(edge_filter), ids.numpy(), counts.numpy(),
-        log_prob.numpy(), outside, cost=k + 2)
-    return None if outside[0] else Drawn(ids, counts, log_prob)
+        some, log_prob.numpy(), outside, cost=k + 2)
+    return None if outside[0] else Drawn(ids, counts, torch.from_numpy(some), log_prob)
 
 
 @compiled
 def _uniform(begin, end, indptr, indices, anchor, positive, row, key, num_candidates, exclude_row, exclude_anchor,
-             exclude_positive, sure, words, ids, counts, log_prob, outside):
+             exclude_positive, sure, words, ids, counts, some, log_prob, outside):
     width = (1 if exclude_anchor else 0) + (1 if exclude_positive else 0)
     rows, keys = np.empty(ROWS_AT_ONCE, np.int64), np.empty(ROWS_AT_ONCE, np.uint64)
     extra = np.empty((ROWS_AT_ONCE, width), np.int64)
+    log_all = np.log(np.float64(num_candidates))
     for base in range(begin, end, ROWS_AT_ONCE):
         size = min(ROWS_AT_ONCE, end - base)
         if not prepare(anchor, positive, row, base, size, indptr, key, exclude_row, exclude_anchor, exclude_positive,
@@ -78,4 +85,5 @@ def _uniform(begin, end, indptr, indices, anchor, positive, row, key, num_candid
         _complement_uniform(0, size, indptr, indices, rows, extra, num_candidates, keys, words, sure,
                             ids[base : base + size], counts[base : base + size])
         for i in range(base, base + size):
-            log_prob[i] = -np.log(np.float64(counts[i])) if counts[i] > 0 else 0.0
+            log_prob[i] = -(log_all + log_share(counts[i], num_candidates)) if counts[i] > 0 else 0.0
+            some[i] = counts[i] > 0

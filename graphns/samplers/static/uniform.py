@@ -112,9 +112,8 @@ class Uniform(Sampler):
             graph.rows(query.anchor)  # raises, naming the anchor
             raise AssertionError
         raise_if_short(drawn.counts, 1, query, self.infeasible)
-        available = torch.from_numpy(drawn.counts.numpy() > 0)
         return Negatives(drawn.ids, drawn.log_prob[:, None].expand_as(drawn.ids),
-                         available[:, None].expand_as(drawn.ids))
+                         drawn.some[:, None].expand_as(drawn.ids))
 
     def log_prob(self, query: Query, ids: Tensor) -> Tensor:
         """-log of the number of candidates; -inf at excluded ids."""
