@@ -15,7 +15,10 @@ from graphns.streams import Stream
 
 NAMES = [entry.name for entry in entries("sampler") if entry.family != "third party"]
 # documented exceptions, each with its reason
-SHARES_BATCH = {"in-batch", "global-edges"}  # the batch, not the row, is what they draw for
+SHARES_BATCH = {  # the batch, not the row, is what they draw for
+    "in-batch",
+    "global-edges",
+}
 DRAWS_PAIRS = {"global-edges"}  # the density is that of the pair: it sums to 1 over all sources, not given one
 UNFILTERED = {"in-batch"}  # the density is that of a slot before the mask, as the logQ correction wants it
 GIVES_EVERYTHING = {"all"}  # no draw, so no seed and no k

@@ -1,0 +1,14 @@
+"""Has parameters, and learns."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from graphns.catalogue.entry import Entry, sampler
+
+row = partial(sampler, "adversarial")
+ROWS: tuple[Entry, ...] = (
+    row("adversarial", "Adversarial", "a trained generator draws from a pool, by REINFORCE",
+        "Cai and Wang: KBGAN: Adversarial Learning for Knowledge Graph Embeddings. NAACL 2018", "kbgan-form",
+        needs=("model",)),
+)

@@ -1,0 +1,18 @@
+"""Samplers around samplers."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from graphns.catalogue.entry import Entry, sampler
+
+row = partial(sampler, "compose")
+ROWS: tuple[Entry, ...] = (
+    row("mixture", "Mixture", "each slot from one of several samplers, with one density",
+        "Yang et al.: Mixed Negative Sampling for Learning Two-tower Neural Networks. WWW 2020", "mns"),
+    row("filtered", "Filtered", "another sampler's draws, known positives masked", "-", "filter"),
+    row("scheduled", "Scheduled", "one sampler until an epoch, another from then on",
+        "Chu et al.: CuCo: Graph Representation with Curriculum Contrastive Learning. IJCAI 2021", "curriculum"),
+    row("all", "All", "every candidate: no sampling, the reference",
+        "Lacroix et al.: Canonical Tensor Decomposition for Knowledge Base Completion. ICML 2018", "full"),
+)

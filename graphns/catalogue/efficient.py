@@ -1,0 +1,16 @@
+"""Reuses what is at hand: the batch, a queue, a cache, a cluster."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from graphns.catalogue.entry import Entry, sampler
+
+row = partial(sampler, "efficient")
+ROWS: tuple[Entry, ...] = (
+    row("in-batch", "InBatch", "the other positives of the batch",
+        "Yi et al.: Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations. RecSys 2019",
+        "batch"),
+    row("clustered", "Clustered", "from the anchor's cluster, or the loaded clusters",
+        "Chiang et al.: Cluster-GCN. KDD 2019", "cluster", "partition"),
+)

@@ -1,0 +1,22 @@
+"""What makes a scalar of scores: losses and weightings."""
+
+from __future__ import annotations
+
+from graphns.catalogue.entry import Entry, objective
+
+ROWS: tuple[Entry, ...] = (
+    objective("infonce", "infonce:infonce", "softmax of the positive against its negatives",
+              "van den Oord et al.: Representation Learning with Contrastive Predictive Coding. 2018", "nt-xent"),
+    objective("sampled-softmax", "sampled_softmax:sampled_softmax",
+              "the full softmax estimated from draws (logQ)",
+              "Bengio and Senécal: Adaptive Importance Sampling. IEEE T-NN 2008", "logq"),
+    objective("bce", "bce:binary_cross_entropy", "logistic loss of positives and negatives",
+              "Mikolov et al.: Distributed Representations of Words and Phrases. NIPS 2013", "binary-cross-entropy"),
+    objective("bpr", "bpr:bpr", "the positive above each negative, by a logistic of the difference",
+              "Rendle et al.: BPR. UAI 2009"),
+    objective("margin", "margin:margin", "the positive above each negative by a margin",
+              "Bordes et al.: Translating Embeddings for Modeling Multi-relational Data. NIPS 2013", "hinge",
+              "triplet"),
+    objective("reinforce", "reinforce:reinforce", "the generator's loss: reward times log-probability",
+              "Williams: Simple Statistical Gradient-Following Algorithms. Machine Learning 1992"),
+)

@@ -1,0 +1,19 @@
+"""The proposal is fixed by the data."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from graphns.catalogue.entry import Entry, sampler
+
+row = partial(sampler, "static")
+ROWS: tuple[Entry, ...] = (
+    row("uniform", "Uniform", "every candidate alike, known positives never",
+        "Rendle et al.: BPR. UAI 2009", "rns", "random"),
+    row("degree", "Degree", "in proportion to a power of the degree (0.75)",
+        "Mikolov et al.: Distributed Representations of Words and Phrases. NIPS 2013", "pns", "popularity"),
+    row("hop-ring", "HopRing", "only, or never, nodes at distance a to b",
+        "Ahrabian et al.: Structure Aware Negative Sampling in Knowledge Graphs. EMNLP 2020", "k-hop", "sans"),
+    row("global-edges", "GlobalEdges", "both ends drawn: distinct non-edges, an exact count",
+        "-", "two-ended", "non-edges"),
+)
