@@ -58,4 +58,5 @@ def mixer(name: str, cls: str, summary: str, paper: str, *aliases: str) -> Entry
 
 def batcher(name: str, cls: str, summary: str, paper: str, *aliases: str) -> Entry:
     """A batcher's row: its file bears its name."""
-    return Entry(name, "batcher", f"graphns.batchers.{name.replace('-', '_')}:{cls}", "batcher", summary, paper, aliases)
+    target = f"graphns.batchers.{name.replace('-', '_')}:{cls}"
+    return Entry(name, "batcher", target, "batcher", summary, paper, aliases)
