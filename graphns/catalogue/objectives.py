@@ -19,4 +19,8 @@ ROWS: tuple[Entry, ...] = (
               "triplet"),
     objective("reinforce", "reinforce:reinforce", "the generator's loss: reward times log-probability",
               "Williams: Simple Statistical Gradient-Following Algorithms. Machine Learning 1992"),
+    objective("self-adversarial", "self_adversarial:self_adversarial",
+              "logistic loss, negatives weighted by a softmax of their own scores",
+              "Sun et al.: RotatE: Knowledge Graph Embedding by Relational Rotation in Complex Space. ICLR 2019",
+              "self-adv", "nssa"),
 )
