@@ -23,4 +23,8 @@ ROWS: tuple[Entry, ...] = (
               "logistic loss, negatives weighted by a softmax of their own scores",
               "Sun et al.: RotatE: Knowledge Graph Embedding by Relational Rotation in Complex Space. ICLR 2019",
               "self-adv", "nssa"),
+    objective("dcl", "dcl:dcl", "InfoNCE less the false negatives to be expected",
+              "Chuang et al.: Debiased Contrastive Learning. NeurIPS 2020", "debiased"),
+    objective("hcl", "hcl:hcl", "debiased InfoNCE, negatives weighted by hardness",
+              "Robinson et al.: Contrastive Learning with Hard Negative Samples. ICLR 2021", "hardness"),
 )
