@@ -27,4 +27,6 @@ ROWS: tuple[Entry, ...] = (
               "Chuang et al.: Debiased Contrastive Learning. NeurIPS 2020", "debiased"),
     objective("hcl", "hcl:hcl", "debiased InfoNCE, negatives weighted by hardness",
               "Robinson et al.: Contrastive Learning with Hard Negative Samples. ICLR 2021", "hardness"),
+    objective("full-softmax", "full_softmax:full_softmax", "softmax over every candidate, a block at a time",
+              "Lacroix et al.: Canonical Tensor Decomposition for Knowledge Base Completion. ICML 2018", "1-vs-all"),
 )
