@@ -27,6 +27,9 @@ ROWS: tuple[Entry, ...] = (
               "Chuang et al.: Debiased Contrastive Learning. NeurIPS 2020", "debiased"),
     objective("hcl", "hcl:hcl", "debiased InfoNCE, negatives weighted by hardness",
               "Robinson et al.: Contrastive Learning with Hard Negative Samples. ICLR 2021", "hardness"),
+    objective("importance-weighted", "importance_weighted:importance_weighted",
+              "BPR, negatives weighted to be draws of the model's softmax",
+              "Lian et al.: Personalized Ranking with Importance Sampling. WWW 2020", "pris"),
     objective("full-softmax", "full_softmax:full_softmax", "softmax over every candidate, a block at a time",
               "Lacroix et al.: Canonical Tensor Decomposition for Knowledge Base Completion. ICML 2018", "1-vs-all"),
 )
