@@ -30,6 +30,8 @@ ROWS: tuple[Entry, ...] = (
     objective("importance-weighted", "importance_weighted:importance_weighted",
               "BPR, negatives weighted to be draws of the model's softmax",
               "Lian et al.: Personalized Ranking with Importance Sampling. WWW 2020", "pris"),
+    objective("ccl", "ccl:ccl", "cosines: positives to 1, negatives below a margin, weighted",
+              "Mao et al.: SimpleX: A Simple and Strong Baseline for Collaborative Filtering. CIKM 2021", "simplex"),
     objective("full-softmax", "full_softmax:full_softmax", "softmax over every candidate, a block at a time",
               "Lacroix et al.: Canonical Tensor Decomposition for Knowledge Base Completion. ICML 2018", "1-vs-all"),
 )
