@@ -32,6 +32,8 @@ ROWS: tuple[Entry, ...] = (
               "Lian et al.: Personalized Ranking with Importance Sampling. WWW 2020", "pris"),
     objective("ccl", "ccl:ccl", "cosines: positives to 1, negatives below a margin, weighted",
               "Mao et al.: SimpleX: A Simple and Strong Baseline for Collaborative Filtering. CIKM 2021", "simplex"),
+    objective("jsd", "jsd:jsd", "Jensen-Shannon estimate of mutual information",
+              "Veličković et al.: Deep Graph Infomax. ICLR 2019", "dgi"),
     objective("full-softmax", "full_softmax:full_softmax", "softmax over every candidate, a block at a time",
               "Lacroix et al.: Canonical Tensor Decomposition for Knowledge Base Completion. ICML 2018", "1-vs-all"),
 )
