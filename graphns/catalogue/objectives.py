@@ -34,6 +34,8 @@ ROWS: tuple[Entry, ...] = (
               "Mao et al.: SimpleX: A Simple and Strong Baseline for Collaborative Filtering. CIKM 2021", "simplex"),
     objective("jsd", "jsd:jsd", "Jensen-Shannon estimate of mutual information",
               "Veličković et al.: Deep Graph Infomax. ICLR 2019", "dgi"),
+    objective("warp", "warp:warp", "a hinge weighted by the rank that the number of tries betrays",
+              "Weston et al.: WSABIE: Scaling Up to Large Vocabulary Image Annotation. IJCAI 2011"),
     objective("full-softmax", "full_softmax:full_softmax", "softmax over every candidate, a block at a time",
               "Lacroix et al.: Canonical Tensor Decomposition for Knowledge Base Completion. ICML 2018", "1-vs-all"),
 )
