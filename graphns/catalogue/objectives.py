@@ -36,6 +36,8 @@ ROWS: tuple[Entry, ...] = (
               "Veličković et al.: Deep Graph Infomax. ICLR 2019", "dgi"),
     objective("warp", "warp:warp", "a hinge weighted by the rank that the number of tries betrays",
               "Weston et al.: WSABIE: Scaling Up to Large Vocabulary Image Annotation. IJCAI 2011"),
+    objective("hinge-auc", "hinge_auc:hinge_auc", "a squared hinge on each difference",
+              "Wang et al.: Pairwise Learning for Neural Link Prediction. 2021", "plnlp"),
     objective("full-softmax", "full_softmax:full_softmax", "softmax over every candidate, a block at a time",
               "Lacroix et al.: Canonical Tensor Decomposition for Knowledge Base Completion. ICML 2018", "1-vs-all"),
 )
