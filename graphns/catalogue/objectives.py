@@ -40,6 +40,10 @@ ROWS: tuple[Entry, ...] = (
               "Wang et al.: Pairwise Learning for Neural Link Prediction. 2021", "plnlp"),
     objective("full-softmax", "full_softmax:full_softmax", "softmax over every candidate, a block at a time",
               "Lacroix et al.: Canonical Tensor Decomposition for Knowledge Base Completion. ICML 2018", "1-vs-all"),
+    objective("alignment-uniformity", "alignment_uniformity:alignment_uniformity",
+              "pairs close, everything spread over the sphere; no negatives",
+              "Wang et al.: Towards Representation Alignment and Uniformity in Collaborative Filtering. KDD 2022",
+              "directau"),
     objective("progcl", "progcl:progcl", "InfoNCE, negatives weighted by hardness and by the chance that they are true",
               "Xia et al.: ProGCL: Rethinking Hard Negative Mining in Graph Contrastive Learning. ICML 2022"),
 )
