@@ -46,4 +46,6 @@ ROWS: tuple[Entry, ...] = (
               "directau"),
     objective("progcl", "progcl:progcl", "InfoNCE, negatives weighted by hardness and by the chance that they are true",
               "Xia et al.: ProGCL: Rethinking Hard Negative Mining in Graph Contrastive Learning. ICML 2022"),
+    objective("bgrl", "bgrl:bgrl", "predictions meet a slowly moving target; no negatives",
+              "Thakoor et al.: Large-Scale Representation Learning on Graphs via Bootstrapping. ICLR 2022"),
 )
