@@ -48,4 +48,10 @@ ROWS: tuple[Entry, ...] = (
               "Xia et al.: ProGCL: Rethinking Hard Negative Mining in Graph Contrastive Learning. ICML 2022"),
     objective("bgrl", "bgrl:bgrl", "predictions meet a slowly moving target; no negatives",
               "Thakoor et al.: Large-Scale Representation Learning on Graphs via Bootstrapping. ICLR 2022"),
+    objective("cca-ssg", "cca_ssg:cca_ssg", "views agree, columns do not repeat each other; no negatives",
+              "Zhang et al.: From Canonical Correlation Analysis to Self-supervised Graph Neural Networks. "
+              "NeurIPS 2021"),
+    objective("barlow-twins", "barlow_twins:barlow_twins", "the cross-correlation of two views is the identity",
+              "Bielak et al.: Graph Barlow Twins: A Self-supervised Representation Learning Framework for Graphs. "
+              "KBS 2022", "g-bt"),
 )
