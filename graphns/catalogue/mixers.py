@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
-from graphns.catalogue.entry import Entry
+from graphns.catalogue.entry import Entry, mixer
 
-ROWS: tuple[Entry, ...] = ()
+ROWS: tuple[Entry, ...] = (
+    mixer("mixgcf", "MixGCF", "the positive mixed into candidates, the hardest of every layer",
+          "Huang et al.: MixGCF: An Improved Training Method for Graph Neural Network-based Recommender Systems. "
+          "KDD 2021"),
+)
