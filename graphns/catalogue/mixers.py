@@ -8,4 +8,6 @@ ROWS: tuple[Entry, ...] = (
     mixer("mixgcf", "MixGCF", "the positive mixed into candidates, the hardest of every layer",
           "Huang et al.: MixGCF: An Improved Training Method for Graph Neural Network-based Recommender Systems. "
           "KDD 2021"),
+    mixer("mochi", "MoCHi", "hard negatives mixed with one another and with the anchor, on the sphere",
+          "Kalantidis et al.: Hard Negative Mixing for Contrastive Learning. NeurIPS 2020"),
 )
