@@ -10,4 +10,6 @@ ROWS: tuple[Entry, ...] = (
           "KDD 2021"),
     mixer("mochi", "MoCHi", "hard negatives mixed with one another and with the anchor, on the sphere",
           "Kalantidis et al.: Hard Negative Mixing for Contrastive Learning. NeurIPS 2020"),
+    mixer("mixkg", "MixKG", "pairs of hard negative entities mixed",
+          "Che et al.: MixKG: Mixing for Harder Negative Samples in Knowledge Graph. 2022"),
 )
