@@ -12,4 +12,6 @@ ROWS: tuple[Entry, ...] = (
           "Kalantidis et al.: Hard Negative Mixing for Contrastive Learning. NeurIPS 2020"),
     mixer("mixkg", "MixKG", "pairs of hard negative entities mixed",
           "Che et al.: MixKG: Mixing for Harder Negative Samples in Knowledge Graph. 2022"),
+    mixer("dens", "DENS", "gates part relevant from irrelevant factors, and choose by both",
+          "Lai et al.: Disentangled Negative Sampling for Collaborative Filtering. WSDM 2023"),
 )
