@@ -14,4 +14,6 @@ ROWS: tuple[Entry, ...] = (
           "Che et al.: MixKG: Mixing for Harder Negative Samples in Knowledge Graph. 2022"),
     mixer("dens", "DENS", "gates part relevant from irrelevant factors, and choose by both",
           "Lai et al.: Disentangled Negative Sampling for Collaborative Filtering. WSDM 2023"),
+    mixer("progcl-mix", "ProGCLMix", "hard negatives mixed, the likelier true one counting more",
+          "Xia et al.: ProGCL: Rethinking Hard Negative Mining in Graph Contrastive Learning. ICML 2022"),
 )
