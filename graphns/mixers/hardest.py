@@ -25,7 +25,8 @@ def similarity(anchor: Tensor, candidates: Tensor, measure: Measure = "dot") -> 
         tensor([[0.8000]])
     """
     if measure == "distance":
-        return -torch.linalg.vector_norm(anchor[:, None] - candidates, dim=2)
+        distance: Tensor = torch.linalg.vector_norm(anchor[:, None] - candidates, dim=2)
+        return -distance
     if measure == "cosine":
         anchor, candidates = F.normalize(anchor, dim=1), F.normalize(candidates, dim=2)
     elif measure != "dot":
