@@ -17,4 +17,7 @@ ROWS: tuple[Entry, ...] = (
         "softmax-pool", needs=("model",)),
     row("random-walk", "RandomWalk", "a window of the ranks by random-walk visits, harder by epoch",
         "Ying et al.: Graph Convolutional Neural Networks for Web-Scale Recommender Systems. KDD 2018", "pinsage"),
+    row("simans", "SimANS", "from a pool, those that score about as high as the positive",
+        "Zhou et al.: SimANS: Simple Ambiguous Negatives Sampling for Dense Text Retrieval. EMNLP (Industry) 2022",
+        "ambiguous", needs=("model",)),
 )
