@@ -20,4 +20,7 @@ ROWS: tuple[Entry, ...] = (
     row("simans", "SimANS", "from a pool, those that score about as high as the positive",
         "Zhou et al.: SimANS: Simple Ambiguous Negatives Sampling for Dense Text Retrieval. EMNLP (Industry) 2022",
         "ambiguous", needs=("model",)),
+    row("warp", "WARP", "tries until one violates the margin, with the rank that the tries tell",
+        "Weston et al.: WSABIE: Scaling Up To Large Vocabulary Image Annotation. IJCAI 2011", "wsabie",
+        needs=("model",)),
 )
