@@ -23,4 +23,7 @@ ROWS: tuple[Entry, ...] = (
     row("warp", "WARP", "tries until one violates the margin, with the rank that the tries tell",
         "Weston et al.: WSABIE: Scaling Up To Large Vocabulary Image Annotation. IJCAI 2011", "wsabie",
         needs=("model",)),
+    row("window", "Window", "of a pool, a window of ranks, under a highest score or a margin below the positive",
+        "Moreira et al.: NV-Retriever: Improving Text Embedding Models with Effective Hard-Negative Mining. 2024",
+        "topk-percpos", "topk-marginpos", "mine-hard-negatives", needs=("model",)),
 )
