@@ -26,4 +26,7 @@ ROWS: tuple[Entry, ...] = (
     row("window", "Window", "of a pool, a window of ranks, under a highest score or a margin below the positive",
         "Moreira et al.: NV-Retriever: Improving Text Embedding Models with Effective Hard-Negative Mining. 2024",
         "topk-percpos", "topk-marginpos", "mine-hard-negatives", needs=("model",)),
+    row("softmax-rho", "SoftmaxRho", "from a pool, by a softmax whose temperature follows the scores' variance",
+        "Shi et al.: On the Theories Behind Hard Negative Sampling for Recommendation. WWW 2023",
+        "softmax-rho-n", needs=("model",)),
 )
