@@ -31,4 +31,7 @@ ROWS: tuple[Entry, ...] = (
         "softmax-rho-n", needs=("model",)),
     row("global-perm", "GlobalPerm", "one global draw of non-edges, permuted across the batch",
         "Wang et al.: Pairwise Learning for Neural Link Prediction. 2021", "plnlp"),
+    row("aobpr", "AOBPR", "a factor that matters to the anchor, and a candidate that ranks high on it",
+        "Rendle and Freudenthaler: Improving Pairwise Learning for Item Recommendation from Implicit Feedback. "
+        "WSDM 2014", "adaptive-oversampling", needs=("model",)),
 )
