@@ -34,4 +34,6 @@ ROWS: tuple[Entry, ...] = (
     row("aobpr", "AOBPR", "a factor that matters to the anchor, and a candidate that ranks high on it",
         "Rendle and Freudenthaler: Improving Pairwise Learning for Item Recommendation from Implicit Feedback. "
         "WSDM 2014", "adaptive-oversampling", needs=("model",)),
+    row("adaptive-hinge", "AdaptiveHinge", "the best of a handful, for each slot anew",
+        "Kula: Spotlight. 2017", needs=("model",)),
 )
