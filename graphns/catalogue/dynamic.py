@@ -36,4 +36,7 @@ ROWS: tuple[Entry, ...] = (
         "WSDM 2014", "adaptive-oversampling", needs=("model",)),
     row("adaptive-hinge", "AdaptiveHinge", "the best of a handful, for each slot anew",
         "Kula: Spotlight. 2017", needs=("model",)),
+    row("semi-hard", "SemiHard", "from a pool, those below the positive by less than a margin",
+        "Schroff et al.: FaceNet: A Unified Embedding for Face Recognition and Clustering. CVPR 2015", "facenet",
+        needs=("model",)),
 )
