@@ -39,4 +39,6 @@ ROWS: tuple[Entry, ...] = (
     row("semi-hard", "SemiHard", "from a pool, those below the positive by less than a margin",
         "Schroff et al.: FaceNet: A Unified Embedding for Face Recognition and Clustering. CVPR 2015", "facenet",
         needs=("model",)),
+    row("distance-weighted", "DistanceWeighted", "from a pool, near and far alike, against the sphere's density",
+        "Wu et al.: Sampling Matters in Deep Embedding Learning. ICCV 2017", needs=("model",)),
 )
