@@ -41,4 +41,7 @@ ROWS: tuple[Entry, ...] = (
         needs=("model",)),
     row("distance-weighted", "DistanceWeighted", "from a pool, near and far alike, against the sphere's density",
         "Wu et al.: Sampling Matters in Deep Embedding Learning. ICCV 2017", needs=("model",)),
+    row("ring", "Ring", "from a pool, between two percentiles of similarity, closing in by epoch",
+        "Wu et al.: Conditional Negative Sampling for Contrastive Learning of Visual Representations. ICLR 2021",
+        "cnce", needs=("model",)),
 )
