@@ -44,4 +44,6 @@ ROWS: tuple[Entry, ...] = (
     row("ring", "Ring", "from a pool, between two percentiles of similarity, closing in by epoch",
         "Wu et al.: Conditional Negative Sampling for Contrastive Learning of Visual Representations. ICLR 2021",
         "cnce", needs=("model",)),
+    row("ahns", "AHNS", "of a pool, the nearest to a hardness that falls with the positive's score",
+        "Lai et al.: Adaptive Hardness Negative Sampling for Collaborative Filtering. AAAI 2024", needs=("model",)),
 )
