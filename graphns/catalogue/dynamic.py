@@ -46,4 +46,7 @@ ROWS: tuple[Entry, ...] = (
         "cnce", needs=("model",)),
     row("ahns", "AHNS", "of a pool, the nearest to a hardness that falls with the positive's score",
         "Lai et al.: Adaptive Hardness Negative Sampling for Collaborative Filtering. AAAI 2024", needs=("model",)),
+    row("adasir", "AdaSIR", "a pool drawn from q, drawn again by the softmax over q",
+        "Chen et al.: Learning Recommenders for Implicit Feedback with Importance Resampling. WWW 2022", "sir",
+        needs=("model",)),
 )
