@@ -49,4 +49,6 @@ ROWS: tuple[Entry, ...] = (
     row("adasir", "AdaSIR", "a pool drawn from q, drawn again by the softmax over q",
         "Chen et al.: Learning Recommenders for Implicit Feedback with Importance Resampling. WWW 2022", "sir",
         needs=("model",)),
+    row("bns", "BNS", "of a pool, the least Bayesian risk: informative and probably true",
+        "Liu and Wang: Bayesian Negative Sampling for Recommendation. ICDE 2023", needs=("model",)),
 )
