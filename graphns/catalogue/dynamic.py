@@ -51,4 +51,7 @@ ROWS: tuple[Entry, ...] = (
         needs=("model",)),
     row("bns", "BNS", "of a pool, the least Bayesian risk: informative and probably true",
         "Liu and Wang: Bayesian Negative Sampling for Recommendation. ICDE 2023", needs=("model",)),
+    row("nearest", "Nearest", "from the nearest in an embedding space, given or the model's",
+        "Kotnis and Nastase: Analysis of the Impact of Negative Sampling on Link Prediction in Knowledge Graphs. 2017",
+        "near-miss", needs=("model",)),
 )
