@@ -68,6 +68,9 @@ def test_the_weights_estimate_expectations_under_the_softmax():
     estimates = (weight * value[pool.ids]).sum(1)
     error = float(estimates.std()) / len(estimates) ** 0.5
     assert abs(float(estimates.mean()) - expected) < 4 * error + 0.005
+    # a second draw adds its own variance
+    drawn = AdaSIR(skewed(), pool=400)(query).ids[:, 0]
+    assert float(value[drawn].std()) > float(estimates.std())
     # the plain mean of the pool is that of q, and elsewhere
     assert abs(float(value[pool.ids].mean()) - expected) > 0.1
 
