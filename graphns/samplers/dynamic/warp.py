@@ -105,12 +105,17 @@ class WARP(Sampler):
         return self.search(query)[0]
 
     def search(self, query: Query) -> tuple[Negatives, Tensor]:
-        """What a call gives, and the tries [B, k] int64 that each slot took: 1 to M, 0 where masked."""
+        """What a call gives, and the tries [B, k] int64 that each slot took: 1 to M, 0 where masked.
+
+        A candidate that the base masked is no try.
+        """
         pool = draw_handfuls(self.base, query, self.tries)
         shape = (query.batch_size, query.k, self.tries)
         scores = usable_scores(pool, query.score(pool.ids)).double()
+        usable = pool.mask.reshape(shape)
         violates = ((scores > positive_scores(query) - self.margin) & pool.mask).reshape(shape)
         found = violates.any(2)
         first = violates.int().argmax(2)  # of equal ones, the first
         ids = pool.ids.expand(pool.mask.shape).reshape(shape).gather(2, first[:, :, None])[:, :, 0]
-        return Negatives(ids, None, found), torch.where(found, first + 1, 0)
+        tries = usable.cumsum(2).gather(2, first[:, :, None])[:, :, 0]  # a masked candidate is no try
+        return Negatives(ids, None, found), torch.where(found, tries, 0)
