@@ -18,8 +18,12 @@ NAMES = [entry.name for entry in entries("sampler") if entry.family != "third pa
 SHARES_BATCH = {  # the batch, not the row, is what they draw for
     "in-batch",
     "global-edges",
+    "global-perm",  # one draw for the batch, permuted across it
 }
-DRAWS_PAIRS = {"global-edges"}  # the density is that of the pair: it sums to 1 over all sources, not given one
+DRAWS_PAIRS = {  # the density is that of the pair: it sums to 1 over all sources, not given one
+    "global-edges",
+    "global-perm",
+}
 UNFILTERED = {"in-batch"}  # the density is that of a slot before the mask, as the logQ correction wants it
 GIVES_EVERYTHING = {"all"}  # no draw, so no seed and no k
 NUM_NODES = 20

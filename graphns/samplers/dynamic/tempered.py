@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-import torch
-
 from graphns.base import Density, Negatives, Query, Sampler
 from graphns.graph.graph import Graph
 from graphns.samplers.exclusion import Exclude
-from graphns.samplers.pool import check_pool, check_room, check_temperature, draw, draw_pool, usable_scores
+from graphns.samplers.pool import check_pool, check_temperature, draw, draw_pool, usable_scores
+from graphns.samplers.slots import draw_distinct
 from graphns.samplers.static.uniform import Uniform
-from graphns.streams import unit_open
 
 
 class Tempered(Sampler):
@@ -39,6 +37,7 @@ class Tempered(Sampler):
             pool; a score is NaN or infinite.
 
     Example:
+        >>> import torch
         >>> from graphns import Query, Stream
         >>> class Larger:  # a model that prefers larger ids
         ...     def score(self, anchor, ids):
@@ -76,10 +75,4 @@ class Tempered(Sampler):
         """Draw the pool, score it, draw from it."""
         pool = draw_pool(self.base, query, self.pool)
         logits = usable_scores(pool, query.score(pool.ids)).double() / self.temperature
-        if self.replace:
-            return draw(pool, logits, query)
-        check_room(pool, query.k)
-        gumbel = -(-unit_open(query.stream.child(1).words(query.row, logits.shape[1])).log()).log()
-        slot = (logits + gumbel).argsort(dim=1, descending=True, stable=True)[:, : query.k]
-        usable = torch.arange(query.k, device=slot.device) < pool.mask.sum(1, keepdim=True)
-        return Negatives(pool.ids.expand_as(pool.mask).gather(1, slot), None, usable)
+        return draw(pool, logits, query) if self.replace else draw_distinct(pool, logits, query)
