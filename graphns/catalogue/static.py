@@ -16,4 +16,6 @@ ROWS: tuple[Entry, ...] = (
         "Ahrabian et al.: Structure Aware Negative Sampling in Knowledge Graphs. EMNLP 2020", "k-hop", "sans"),
     row("global-edges", "GlobalEdges", "both ends drawn: distinct non-edges, an exact count",
         "-", "two-ended", "non-edges"),
+    row("type-constrained", "TypeConstrained", "from the slot of the anchor's relation, by a schema or by the facts",
+        "Krompass et al.: Type-Constrained Representation Learning in Knowledge Graphs. ISWC 2015", "typed", "lcwa"),
 )
