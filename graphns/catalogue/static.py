@@ -18,4 +18,7 @@ ROWS: tuple[Entry, ...] = (
         "-", "two-ended", "non-edges"),
     row("type-constrained", "TypeConstrained", "from the slot of the anchor's relation, by a schema or by the facts",
         "Krompass et al.: Type-Constrained Representation Learning in Knowledge Graphs. ISWC 2015", "typed", "lcwa"),
+    row("pseudo-typed", "PseudoTyped", "from a relation's heads and tails as one urn, each for its own side",
+        "Krompass et al.: Type-Constrained Representation Learning in Knowledge Graphs. ISWC 2015; "
+        "Ali et al.: PyKEEN 1.0. JMLR 2021", "pseudotyped"),
 )
