@@ -21,4 +21,6 @@ ROWS: tuple[Entry, ...] = (
     row("pseudo-typed", "PseudoTyped", "from a relation's heads and tails as one urn, each for its own side",
         "Krompass et al.: Type-Constrained Representation Learning in Knowledge Graphs. ISWC 2015; "
         "Ali et al.: PyKEEN 1.0. JMLR 2021", "pseudotyped"),
+    row("candidate-lists", "CandidateLists", "from lists that the user gives, one for each anchor, with weights",
+        "-", "external-ids", "exposure"),
 )
