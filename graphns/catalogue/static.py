@@ -21,6 +21,8 @@ ROWS: tuple[Entry, ...] = (
     row("pseudo-typed", "PseudoTyped", "from a relation's heads and tails as one urn, each for its own side",
         "Krompass et al.: Type-Constrained Representation Learning in Knowledge Graphs. ISWC 2015; "
         "Ali et al.: PyKEEN 1.0. JMLR 2021", "pseudotyped"),
+    row("positional", "Positional", "one position of a triple replaced by another value of its kind, relations too",
+        "Ali et al.: PyKEEN 1.0. JMLR 2021", "corruption-scheme"),
     row("candidate-lists", "CandidateLists", "from lists that the user gives, one for each anchor, with weights",
         "-", "external-ids", "exposure"),
 )
