@@ -25,4 +25,6 @@ ROWS: tuple[Entry, ...] = (
         "Ali et al.: PyKEEN 1.0. JMLR 2021", "corruption-scheme"),
     row("candidate-lists", "CandidateLists", "from lists that the user gives, one for each anchor, with weights",
         "-", "external-ids", "exposure"),
+    row("sans-walks", "SansWalks", "from the nodes that random walks from the anchor visited",
+        "Ahrabian et al.: Structure Aware Negative Sampling in Knowledge Graphs. EMNLP 2020", "rw-sans"),
 )
