@@ -29,4 +29,7 @@ ROWS: tuple[Entry, ...] = (
         "-", "external-ids", "exposure"),
     row("sans-walks", "SansWalks", "from the nodes that random walks from the anchor visited",
         "Ahrabian et al.: Structure Aware Negative Sampling in Knowledge Graphs. EMNLP 2020", "rw-sans"),
+    row("temporal", "Temporal", "the anchor's past that is absent now, mixed with random ones",
+        "Poursafaei et al.: Towards Better Evaluation for Dynamic Link Prediction. NeurIPS 2022",
+        "historical", "dgb", "inductive"),
 )
