@@ -38,10 +38,10 @@ def test_whole_and_broken_times_and_none() -> None:
 
 
 def test_moves_with_its_sampler_and_keeps_its_times() -> None:
-    events = TimedEdges.from_events(EDGES, TIME.double(), num_nodes=4)
+    events = TimedEdges.from_events(EDGES, TIME.double() + 1.7e9, num_nodes=4)
     half = events.map(lambda tensor: tensor.half() if tensor.is_floating_point() else tensor)
-    assert half.times.dtype == torch.float64
-    assert both(half.before(torch.tensor([0]), torch.tensor([5.0]))) == [(0, 1), (0, 2)]
+    assert half.times.dtype == torch.float64 and torch.equal(half.times, events.times)
+    assert both(half.before(torch.tensor([0]), torch.tensor([1.7e9 + 5], dtype=torch.float64))) == [(0, 1), (0, 2)]
 
 
 def test_refuses() -> None:

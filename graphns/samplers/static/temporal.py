@@ -38,7 +38,7 @@ class Temporal(Sampler):
         events: D; for training, those of the training period.
         graph: edges that are there at any time, and so excluded at any time; None: none.
         mode: ``"random"``, ``"historical"`` or ``"inductive"``.
-        share: h, the probability that a slot is of the past; 0.5 is DGB's.
+        share: h, the probability that a slot is of the past.
         train_until: the last training time, for ``"inductive"``.
         exclude: ``"neighbors"`` or ``"self"``.
         infeasible: ``"mask"`` or ``"raise"``, for anchors without candidates.
