@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-from graphns.catalogue.entry import Entry
+from graphns.catalogue.entry import Entry, batcher
 
-ROWS: tuple[Entry, ...] = ()
+ROWS: tuple[Entry, ...] = (
+    batcher("bern", "Bern", "each fact asked for its head or its tail, by how many tails a head has and heads a tail",
+            "Wang et al.: Knowledge Graph Embedding by Translating on Hyperplanes. AAAI 2014", "bernoulli"),
+)

@@ -7,7 +7,8 @@ from collections import defaultdict
 import pytest
 import torch
 
-from graphns.graph.triples import Triples
+from graphns.graph.triples import HEAD, RELATION, TAIL, Triples
+from graphns.streams import Stream
 
 FACTS = torch.tensor([[0, 0, 1], [0, 0, 2], [0, 0, 3], [4, 0, 1], [3, 1, 0], [3, 1, 0], [1, 2, 1]])
 
@@ -61,3 +62,42 @@ def test_bad_input(table: torch.Tensor, match: str) -> None:
         Triples.from_tensor(torch.tensor([[0, 0, 5]]), num_entities=1)
     with pytest.raises(ValueError, match="corrupt_head"):
         Triples.from_tensor(FACTS).questions(torch.tensor([True]))
+
+
+def test_sides_are_drawn_by_the_chance_and_keyed_by_the_row() -> None:
+    facts = Triples.from_tensor(FACTS, num_entities=6, num_relations=4)
+    chance = torch.tensor([1.0, 0.0, 0.5, 0.5])
+    assert facts.sides(chance, Stream(0)).tolist()[:6] == [True] * 4 + [False] * 2
+    many = facts.part(torch.zeros(20_000, dtype=torch.int64))
+    for given in (many.head_chance()[0].item(), 0.5, 0.1):
+        assert float(many.sides(given, Stream(1)).double().mean()) == pytest.approx(given, abs=0.016)
+    rows = torch.arange(20_000)
+    whole, at = many.sides(0.5, Stream(2)), torch.tensor([7, 19_000, 3])
+    assert torch.equal(many.part(at).sides(0.5, Stream(2), rows[at]), whole[at])
+    torch.testing.assert_close(facts.slot_chance(), 1 - facts.head_chance())
+
+
+def test_a_fact_is_asked_for_its_tail_or_its_head() -> None:
+    facts = Triples.from_tensor(FACTS)
+    anchor, positive = facts.asked(torch.tensor([4, 7 + 4, 0]))
+    assert anchor.tolist() == [[3, 1], [0, 1 + 3], [0, 0]] and positive.tolist() == [0, 3, 1]
+
+
+def test_the_graph_of_entities_forgets_relations_and_directions() -> None:
+    graph = Triples.from_tensor(FACTS, num_entities=6).entity_graph()
+    joined = {frozenset((h, t)) for h, _, t in FACTS.tolist()}
+    assert {tuple(edge) for edge in graph.edge_index.T.tolist()} == {
+        (u, v) for pair in joined for u in pair for v in pair if u != v or len(pair) == 1}
+    assert graph.num_nodes == 6
+
+
+def test_blanks_and_what_is_known_of_them() -> None:
+    facts = Triples.from_tensor(FACTS, num_entities=6, num_relations=4)
+    known = facts.known_blanks()
+    for position in (HEAD, RELATION, TAIL):
+        anchor, positive = facts.blanks(torch.full((7,), position))
+        assert bool(known.has_edge(anchor, positive).all())
+        value = positive[:, None] - 6 * (position == RELATION)
+        filled = torch.cat([anchor[:, :position], value, anchor[:, position:2]], 1)
+        assert torch.equal(filled, FACTS)
+    assert known.num_dst == 10 and known.num_edges == 3 * 6  # one fact stands twice
