@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-from graphns.catalogue.entry import Entry
+from graphns.catalogue.entry import Entry, batcher
 
-ROWS: tuple[Entry, ...] = ()
+ROWS: tuple[Entry, ...] = (
+    batcher("dfs", "DFS", "anchors in depth-first order, for chains that go on from one to the next",
+            "Yang et al.: Understanding Negative Sampling in Graph Representation Learning. KDD 2020", "depth-first"),
+)

@@ -17,4 +17,7 @@ ROWS: tuple[Entry, ...] = (
         "softmax-pool", needs=("model",)),
     row("random-walk", "RandomWalk", "a window of the ranks by random-walk visits, harder by epoch",
         "Ying et al.: Graph Convolutional Neural Networks for Web-Scale Recommender Systems. KDD 2018", "pinsage"),
+    row("mcns", "MCNS", "Metropolis-Hastings chains towards a power of the model's distribution",
+        "Yang et al.: Understanding Negative Sampling in Graph Representation Learning. KDD 2020", "markov-chain",
+        needs=("model",)),
 )
