@@ -20,4 +20,7 @@ ROWS: tuple[Entry, ...] = (
     row("mcns", "MCNS", "Metropolis-Hastings chains towards a power of the model's distribution",
         "Yang et al.: Understanding Negative Sampling in Graph Representation Learning. KDD 2020", "markov-chain",
         needs=("model",)),
+    row("srns", "SRNS", "from a memory for each anchor, what scores high and has varied over epochs",
+        "Ding et al.: Simplify and Robustify Negative Sampling for Implicit Collaborative Filtering. NeurIPS 2020",
+        "high-variance", needs=("model",)),
 )
