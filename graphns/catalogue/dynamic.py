@@ -23,4 +23,7 @@ ROWS: tuple[Entry, ...] = (
     row("srns", "SRNS", "from a memory for each anchor, what scores high and has varied over epochs",
         "Ding et al.: Simplify and Robustify Negative Sampling for Implicit Collaborative Filtering. NeurIPS 2020",
         "high-variance", needs=("model",)),
+    row("walk-curriculum", "WalkCurriculum", "uniform ones that the batch shares, hard ones by walks, more each epoch",
+        "Ying et al.: Graph Convolutional Neural Networks for Web-Scale Recommender Systems. KDD 2018",
+        "pinsage-full", "pinsage-recipe"),
 )
