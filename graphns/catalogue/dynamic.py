@@ -26,4 +26,7 @@ ROWS: tuple[Entry, ...] = (
     row("walk-curriculum", "WalkCurriculum", "uniform ones that the batch shares, hard ones by walks, more each epoch",
         "Ying et al.: Graph Convolutional Neural Networks for Web-Scale Recommender Systems. KDD 2018",
         "pinsage-full", "pinsage-recipe"),
+    row("cuco", "CuCo", "the easiest of a pool, a share that grows by epoch",
+        "Chu et al.: CuCo: Graph Representation with Curriculum Contrastive Learning. IJCAI 2021", "easy-to-hard",
+        needs=("model",)),
 )
