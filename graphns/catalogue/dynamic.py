@@ -29,4 +29,7 @@ ROWS: tuple[Entry, ...] = (
     row("cuco", "CuCo", "the easiest of a pool, a share that grows by epoch",
         "Chu et al.: CuCo: Graph Representation with Curriculum Contrastive Learning. IJCAI 2021", "easy-to-hard",
         needs=("model",)),
+    row("ance", "ANCE", "the nearest of all candidates by a stale model, searched anew every so many steps",
+        "Xiong et al.: Approximate Nearest Neighbor Negative Contrastive Learning for Dense Text Retrieval. ICLR 2021",
+        "stale-index", needs=("model",)),
 )
