@@ -32,4 +32,7 @@ ROWS: tuple[Entry, ...] = (
     row("ance", "ANCE", "the nearest of all candidates by a stale model, searched anew every so many steps",
         "Xiong et al.: Approximate Nearest Neighbor Negative Contrastive Learning for Dense Text Retrieval. ICLR 2021",
         "stale-index", needs=("model",)),
+    row("gdcl", "GDCL", "from other clusters than the anchor's, fixed or by the model",
+        "Zhao et al.: Graph Debiased Contrastive Learning with Joint Representation Clustering. IJCAI 2021",
+        "other-clusters"),
 )
