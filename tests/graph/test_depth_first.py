@@ -7,6 +7,7 @@ import torch
 
 from graphns.graph.depth_first import depth_first_order, joined_order
 from graphns.graph.graph import Graph
+from graphns.kernels.depth_first import _preorder
 
 
 def recursion(rows: list[list[int]], root: int) -> list[int]:
@@ -53,3 +54,10 @@ def test_refuses() -> None:
         depth_first_order(Graph.empty(4), 4)
     with pytest.raises(ValueError, match=r"root must be a source in \[0, 2\), got 2"):
         joined_order(Graph.empty((2, 3)), 2)
+
+
+def test_the_compiled_loop_is_its_python_source() -> None:
+    graph = Graph.from_edge_index(torch.tensor([[i * 7 % 30, i * 13 % 30] for i in range(60)]).T, num_nodes=30)
+    order = torch.empty(30, dtype=torch.int64)
+    _preorder.py_func(graph.indptr.numpy(), graph.indices.numpy(), 4, order.numpy())
+    assert torch.equal(order, depth_first_order(graph, 4))

@@ -30,8 +30,8 @@ class ANCE(Sampler):
     ``warm_up`` (counted from 0) and every ``every`` steps from then on, for all anchors at once; in between the lists
     are stale, and drawing costs nothing. Until the first search, and for anchors without a list, the base draws.
 
-    The lists are the state: [anchors, top] ids. The density is "marginal", given the lists, if that of the base is;
-    otherwise "none", for the base's draws have no such log_prob.
+    The lists are the state: [anchors, top] ids, 4 bytes each. The density is "marginal", given the lists, if that of
+    the base is; otherwise "none", for the base's draws have no such log_prob.
 
     Args:
         base: draws until there are lists; put the same exclusions there.
