@@ -13,8 +13,9 @@ from graphns.graph.graph import Graph
 from graphns.graph.known import EdgeSet
 from graphns.graph.walks import visit_counts
 from graphns.samplers.exclusion import Exclude, Infeasible
+from graphns.samplers.lists import draw_listed, is_listed, without_positive
 from graphns.samplers.static.uniform import Uniform
-from graphns.streams import Stream, bounded, unit, words_at
+from graphns.streams import Stream, unit, words_at
 
 _BLOCK = 1 << 22  # entries of the table made at once
 
@@ -112,11 +113,10 @@ class RandomWalk(Sampler):
         pool, hole, size = self._window(query)
         is_hard = unit(words_at(query.child(0).stream.row_keys(query.row), query.k)) < share
         is_hard &= (size > 0)[:, None]
-        place = bounded(words_at(query.child(1).stream.row_keys(query.row), query.k), size[:, None])
-        place = place + (place >= hole[:, None])  # pass over the positive
-        ids = torch.where(is_hard, pool.gather(1, place.clamp(max=pool.shape[1] - 1)), easy.ids)
+        hard = draw_listed(pool, hole, size, words_at(query.child(1).stream.row_keys(query.row), query.k))
+        ids = torch.where(is_hard, hard, easy.ids)
         assert easy.log_prob is not None  # Uniform has one density for all of a row's candidates
-        log_prob = _mixed(_inside(pool, hole, ids), size, share, easy.log_prob.double())
+        log_prob = _mixed(is_listed(pool, hole, ids), size, share, easy.log_prob.double())
         return Negatives(ids, torch.where(easy.mask, log_prob, 0.0), easy.mask)
 
     def log_prob(self, query: Query, ids: Tensor) -> Tensor:
@@ -126,27 +126,15 @@ class RandomWalk(Sampler):
         if share == 0:
             return easy
         pool, hole, size = self._window(query)
-        return _mixed(_inside(pool, hole, ids.expand(easy.shape)), size, share, easy.double())
+        return _mixed(is_listed(pool, hole, ids.expand(easy.shape)), size, share, easy.double())
 
     def _window(self, query: Query) -> tuple[Tensor, Tensor, Tensor]:
-        """The window [B, W] (-1: none), where the positive stands in it (W: nowhere), and its size without it [B]."""
+        """The window [B, W] (-1: none), where the positive stands in it, and its size without it [B]."""
         low = max(1, self.window[0] - self.advance * query.epoch)
         width = self.window[1] - self.window[0] + 1
         rows = self.uniform.graph.rows(query.anchor)
         pool = self.ranks[rows, low - 1 : low - 1 + width].long()
-        found = pool == query.positive[:, None]
-        some = found.any(1)
-        hole = torch.where(some, found.int().argmax(1), width)
-        return pool, hole, (pool >= 0).sum(1) - some.long()
-
-
-def _inside(pool: Tensor, hole: Tensor, ids: Tensor) -> Tensor:
-    """Whether each of ids [B, m] is in its window, the positive's place left out."""
-    place = torch.arange(pool.shape[1], device=pool.device)
-    usable = (pool >= 0) & (place != hole[:, None])
-    ordered = torch.where(usable, pool, torch.iinfo(torch.int64).max).sort(1).values
-    at = torch.searchsorted(ordered, ids.contiguous()).clamp(max=pool.shape[1] - 1)
-    return ordered.gather(1, at) == ids
+        return pool, *without_positive(pool, query.positive)
 
 
 def _mixed(inside: Tensor, size: Tensor, share: float, easy: Tensor) -> Tensor:
