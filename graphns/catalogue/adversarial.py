@@ -11,4 +11,6 @@ ROWS: tuple[Entry, ...] = (
     row("adversarial", "Adversarial", "a trained generator draws from a pool, by REINFORCE",
         "Cai and Wang: KBGAN: Adversarial Learning for Knowledge Graph Embeddings. NAACL 2018", "kbgan-form",
         needs=("model",)),
+    row("kbgan", "KBGAN", "DistMult or ComplEx draws from a pool, by REINFORCE with an epoch's baseline",
+        "Cai and Wang: KBGAN: Adversarial Learning for Knowledge Graph Embeddings. NAACL 2018", needs=("model",)),
 )
