@@ -13,4 +13,7 @@ ROWS: tuple[Entry, ...] = (
         needs=("model",)),
     row("kbgan", "KBGAN", "DistMult or ComplEx draws from a pool, by REINFORCE with an epoch's baseline",
         "Cai and Wang: KBGAN: Adversarial Learning for Knowledge Graph Embeddings. NAACL 2018", needs=("model",)),
+    row("irgan", "IRGAN", "a softmax over all candidates, which learns to be taken for the positives",
+        "Wang et al.: IRGAN: A Minimax Game for Unifying Generative and Discriminative Information Retrieval Models. "
+        "SIGIR 2017", needs=("model",)),
 )
