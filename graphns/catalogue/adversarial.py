@@ -16,4 +16,7 @@ ROWS: tuple[Entry, ...] = (
     row("irgan", "IRGAN", "a softmax over all candidates, which learns to be taken for the positives",
         "Wang et al.: IRGAN: A Minimax Game for Unifying Generative and Discriminative Information Retrieval Models. "
         "SIGIR 2017", needs=("model",)),
+    row("adco", "AdCo", "a bank of free vectors that climbs the loss",
+        "Hu et al.: AdCo: Adversarial Contrast for Efficient Learning of Unsupervised Representations from Self-Trained "
+        "Negative Adversaries. CVPR 2021", needs=("vectors",)),
 )
