@@ -19,4 +19,6 @@ ROWS: tuple[Entry, ...] = (
     row("adco", "AdCo", "a bank of free vectors that climbs the loss",
         "Hu et al.: AdCo: Adversarial Contrast for Efficient Learning of Unsupervised Representations from Self-Trained "
         "Negative Adversaries. CVPR 2021", needs=("vectors",)),
+    row("ace", "ACE", "from a static sampler or a trained generator held spread by its entropy",
+        "Bose et al.: Adversarial Contrastive Estimation. ACL 2018", needs=("model",)),
 )
