@@ -21,4 +21,7 @@ ROWS: tuple[Entry, ...] = (
         "Negative Adversaries. CVPR 2021", needs=("vectors",)),
     row("ace", "ACE", "from a static sampler or a trained generator held spread by its entropy",
         "Bose et al.: Adversarial Contrastive Estimation. ACL 2018", needs=("model",)),
+    row("graphgan", "GraphGAN", "the graph softmax: down the anchor's breadth-first tree until the walk turns back",
+        "Wang et al.: GraphGAN: Graph Representation Learning with Generative Adversarial Nets. AAAI 2018",
+        needs=("model",)),
 )
