@@ -24,4 +24,7 @@ ROWS: tuple[Entry, ...] = (
     row("graphgan", "GraphGAN", "the graph softmax: down the anchor's breadth-first tree until the walk turns back",
         "Wang et al.: GraphGAN: Graph Representation Learning with Generative Adversarial Nets. AAAI 2018",
         needs=("model",)),
+    row("kg-policy", "KGPolicy", "a trained walk from the positive over a knowledge graph",
+        "Wang et al.: Reinforced Negative Sampling over Knowledge Graph for Recommendation. WWW 2020", "kgpolicy",
+        needs=("model",)),
 )
