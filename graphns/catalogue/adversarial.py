@@ -17,8 +17,8 @@ ROWS: tuple[Entry, ...] = (
         "Wang et al.: IRGAN: A Minimax Game for Unifying Generative and Discriminative Information Retrieval Models. "
         "SIGIR 2017", needs=("model",)),
     row("adco", "AdCo", "a bank of free vectors that climbs the loss",
-        "Hu et al.: AdCo: Adversarial Contrast for Efficient Learning of Unsupervised Representations from Self-Trained "
-        "Negative Adversaries. CVPR 2021", needs=("vectors",)),
+        "Hu et al.: AdCo: Adversarial Contrast for Efficient Learning of Unsupervised Representations from "
+        "Self-Trained Negative Adversaries. CVPR 2021", needs=("vectors",)),
     row("ace", "ACE", "from a static sampler or a trained generator held spread by its entropy",
         "Bose et al.: Adversarial Contrastive Estimation. ACL 2018", needs=("model",)),
     row("graphgan", "GraphGAN", "the graph softmax: down the anchor's breadth-first tree until the walk turns back",

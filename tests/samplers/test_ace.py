@@ -88,7 +88,7 @@ def test_the_baseline_is_self_critical():
     best = int(log_g(sampler).argmax())
     query = repeated(0, 1, 1, k=3, model=MODEL, stream=Stream(0))
     negatives = sampler(query)._replace(ids=torch.full((1, 3), best))
-    assert float(sampler.loss(negatives, Feedback(negative_score=SCORES[negatives.ids]), query)) == 0
+    assert sampler.loss(negatives, Feedback(negative_score=SCORES[negatives.ids]), query).item() == 0
 
 
 def test_the_regulariser_holds_the_entropy_up_to_that_of_c_choices():
@@ -99,9 +99,9 @@ def test_the_regulariser_holds_the_entropy_up_to_that_of_c_choices():
     p = log_g(sampler).detach()[2:].exp()
     missing = math.log(4) + float((p * p.log()).sum())
     assert missing > 0
-    whole = float(sampler.loss(negatives, feedback, query))
+    whole = sampler.loss(negatives, feedback, query).item()
     sampler.entropy = 0.0
-    assert whole == pytest.approx(float(sampler.loss(negatives, feedback, query)) + 2 * missing, abs=1e-5)
+    assert whole == pytest.approx(sampler.loss(negatives, feedback, query).item() + 2 * missing, abs=1e-5)
     # a generator of four candidates is as spread as one choice whatever it does
     sampler.entropy, sampler.choices = 2.0, 1.0
     sampler.loss(negatives, feedback, query).backward()

@@ -48,9 +48,9 @@ def test_the_encoder_goes_down_where_the_bank_goes_up():
     anchors, bank = unit_vectors(0).requires_grad_(), sampler.bank.clone().requires_grad_()
     start = loss(anchors, bank)
     down, up = torch.autograd.grad(start, (anchors, bank))
-    assert float(loss(anchors - 0.01 * down, bank)) < float(start)
+    assert loss(anchors - 0.01 * down, bank).item() < start.item()
     sampler.update(query, negatives, Feedback(anchor_vectors=anchors, positive_vectors=positives))
-    assert float(loss(anchors, sampler.bank)) > float(start)
+    assert loss(anchors, sampler.bank).item() > start.item()
     move = sampler.bank - bank.detach()
     # what a descending bank would do is the exact opposite, up to the length that is taken off
     tangent = up - (up * bank).sum(1, keepdim=True) * bank

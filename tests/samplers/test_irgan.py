@@ -139,7 +139,7 @@ def test_a_pair_with_nothing_to_learn_from_gives_a_finite_loss():
     sampler = IRGAN.from_graph(graph)
     loss = sampler.loss(None, None, query)
     loss.backward()
-    assert float(loss) == 0 and torch.isfinite(sampler.adversary.anchor_table.grad).all()
+    assert loss.item() == 0 and torch.isfinite(sampler.adversary.anchor_table.grad).all()
 
 
 def test_refuses():

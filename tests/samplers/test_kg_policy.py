@@ -49,7 +49,7 @@ def test_where_walks_end_follows_the_policy(seed):
     assert negatives.mask.all() and negatives.log_prob is None
     chance = torch.zeros(N, dtype=torch.float64)
     for (_, end), (first, second) in ways(sampler).items():
-        chance[end] += float((first + second).exp())
+        chance[end] += (first + second).exp().item()
     counts = torch.bincount(negatives.ids.flatten(), minlength=N)
     assert int(counts[chance == 0].sum()) == 0
     assert chi_square(counts[chance > 0], chance[chance > 0]) > ALPHA / len(SEEDS)

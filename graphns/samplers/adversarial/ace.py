@@ -118,7 +118,7 @@ class ACE(Sampler):
             return torch.cat([ids, log_g.gather(1, ids), able], 1)  # float64 holds ids exactly
 
         found = by_blocks(query.child(2), self.every.graph.num_dst, ask)
-        ids, log_g, able = found.split([query.k, query.k, 1], 1)
+        ids, log_g, able = torch.split(found, [query.k, query.k, 1], 1)
         mask = (able > 0) | static.mask
         log_prob = self._mixed(query, ids.long(), log_g, able > 0)
         return Negatives(ids.long(), torch.where(mask, log_prob, 0.0), mask)

@@ -86,7 +86,7 @@ class Adversarial(Sampler):
         tables = make_tables(num_anchors, num_candidates, num_relations, dim, seed)
         self.anchor_table, self.candidate_table, self.relation_table = tables
         with torch.no_grad():
-            self.relation_table += 1  # so that at first a relation changes little
+            self.relation_table.add_(1)  # so that at first a relation changes little
         self.register_buffer("baseline", torch.zeros((), dtype=torch.float64))
         self.register_buffer("num_observed", torch.zeros((), dtype=torch.int64))
 

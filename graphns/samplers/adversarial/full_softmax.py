@@ -52,13 +52,13 @@ def part_of(query: Query, at: Tensor) -> Query:
 def by_blocks(query: Query, width: int, ask: Callable[[Query, Tensor], Tensor]) -> Tensor:
     """`ask` of a block of pairs and their places gives a row for each; all rows, for tables [block, width] within."""
     places = torch.arange(query.batch_size, device=query.device)
-    return torch.cat([ask(part_of(query, at), at) for at in places.split(max(1, _BLOCK // width))])
+    return torch.cat([ask(part_of(query, at), at) for at in torch.split(places, max(1, _BLOCK // width))])
 
 
 def answer_by_blocks(query: Query, width: int, log_q: Callable[[Query], Tensor]) -> Negatives:
     """`answer` for a law log_q(query) [B, width] that is made for a block of pairs at a time."""
     places = torch.arange(query.batch_size, device=query.device)
-    blocks = [part_of(query, at) for at in places.split(max(1, _BLOCK // width))]
+    blocks = [part_of(query, at) for at in torch.split(places, max(1, _BLOCK // width))]
     drawn = [answer(log_q(block), block) for block in blocks]
     ids, log_prob, mask = (torch.cat(each) for each in list(zip(*drawn, strict=True))[:3])
     return Negatives(ids, log_prob, mask)
