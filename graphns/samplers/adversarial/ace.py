@@ -97,10 +97,11 @@ class ACE(Sampler):
         return cls(graph, Uniform(graph, exclude=exclude, **options), Adversary.for_graph(graph, dim=dim, seed=seed),
                    share=share, choices=choices, entropy=entropy, exclude=exclude)
 
-    def _log_g(self, query: Query) -> Tensor:
+    def _log_g(self, query: Query, *, shared: bool = False) -> Tensor:
         """The generator's log-probabilities [B, N] float64, with gradient."""
         candidates = self.every.sample(query)
-        ids = candidates.ids.expand(candidates.mask.shape)  # so that rounding does not depend on the block
+        # shared, one matrix product; for draws a row of ids each, whose rounding does not depend on the block
+        ids = candidates.ids if shared else candidates.ids.expand(candidates.mask.shape)
         return masked_log_softmax(self.adversary.score(query.anchor, ids), candidates.mask)
 
     @torch.no_grad()
@@ -157,7 +158,7 @@ class ACE(Sampler):
         """
         reward = reward_of(feedback).double()
         assert negatives.log_prob is not None  # this sampler gives it
-        log_g = self._log_g(query)
+        log_g = self._log_g(query, shared=True)
         drawn = torch.where(negatives.mask, log_g.gather(1, negatives.ids), 0.0)
         weight = (drawn.detach() - negatives.log_prob).exp()
         critic = query.score(log_g.detach().argmax(1, keepdim=True)).double()

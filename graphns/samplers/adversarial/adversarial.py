@@ -11,7 +11,7 @@ from graphns.base import Density, Feedback, Negatives, Query, Sampler
 from graphns.graph.graph import Graph
 from graphns.kernels.gather_dot import gather_dot
 from graphns.objectives.reinforce import reinforce
-from graphns.samplers.adversarial.adversary import check_anchors, make_tables, reward_of
+from graphns.samplers.adversarial.adversary import check_anchors, make_tables, reward_of, table_sizes
 from graphns.samplers.exclusion import Exclude
 from graphns.samplers.pool import check_pool, check_temperature, draw, draw_pool
 from graphns.samplers.static.uniform import Uniform
@@ -99,8 +99,9 @@ class Adversarial(Sampler):
 
         Further options are those of `Uniform`.
         """
-        return cls(Uniform(graph, exclude=exclude, **options), num_anchors=graph.num_src,
-                   num_candidates=graph.num_dst, dim=dim, pool=pool, temperature=temperature, decay=decay, seed=seed)
+        anchors, candidates, relations = table_sizes(graph)
+        return cls(Uniform(graph, exclude=exclude, **options), num_anchors=anchors, num_candidates=candidates,
+                   num_relations=relations, dim=dim, pool=pool, temperature=temperature, decay=decay, seed=seed)
 
     def score(self, anchor: Tensor, ids: Tensor) -> Tensor:
         """The adversary's own scores [B, m] of candidates [B|1, m], with gradient."""

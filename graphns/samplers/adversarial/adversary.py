@@ -36,6 +36,23 @@ def make_tables(
     return anchors, candidates, relations
 
 
+def table_sizes(graph: Graph) -> tuple[int, int, int]:
+    """How many anchors, candidates and relations a graph has, or an `EdgeSet` of (head, relation).
+
+    Raises:
+        ValueError: the anchors have more than two columns.
+    """
+    if not isinstance(graph, EdgeSet):
+        return graph.num_src, graph.num_dst, 0
+    if graph.width > 2:
+        raise ValueError(f"an adversary takes anchors of one or two columns, got an EdgeSet of {graph.width}")
+    most = [int(column.max()) + 1 if len(column) else 1 for column in graph.anchors.T]
+    if graph.width == 1:
+        return most[0], graph.num_dst, 0
+    # heads are entities, and so are candidates: one that was never a head may be asked about
+    return max(most[0], graph.num_dst), graph.num_dst, most[1]
+
+
 def check_anchors(anchor: Tensor, num_anchors: int, num_relations: int) -> None:
     """Raise a `ValueError` unless anchors, [B] or, with relations, [B, 2], are rows of the tables."""
     wide = num_relations > 0
@@ -105,15 +122,9 @@ class Adversary(nn.Module):
         Raises:
             ValueError: the anchors have more than two columns.
         """
-        size = graph.num_dst if num_candidates is None else num_candidates
-        if not isinstance(graph, EdgeSet):
-            return cls(graph.num_src, size, dim=dim, form=form, seed=seed)
-        if graph.width > 2:
-            raise ValueError(f"an adversary takes anchors of one or two columns, got an EdgeSet of {graph.width}")
-        most = [int(column.max()) + 1 if len(column) else 1 for column in graph.anchors.T]
-        # heads are entities, and so are candidates: one that was never a head may be asked about
-        heads = max(most[0], graph.num_dst) if graph.width == 2 else most[0]
-        return cls(heads, size, most[1] if graph.width == 2 else 0, dim=dim, form=form, seed=seed)
+        anchors, candidates, relations = table_sizes(graph)
+        return cls(anchors, candidates if num_candidates is None else num_candidates, relations, dim=dim, form=form,
+                   seed=seed)
 
     def queries(self, anchor: Tensor) -> Tensor:
         """The vectors [B, dim] whose dot products with candidates are the scores."""

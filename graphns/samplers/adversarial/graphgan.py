@@ -37,8 +37,8 @@ class GraphGAN(Sampler):
     minus the log of what the discriminator gives to "false". The density is "marginal"; log_prob carries no gradient,
     so that an objective may correct with it, and ``sampler.loss(negatives, feedback, query)`` computes the law anew.
 
-    Work and memory are as N + E for each distinct anchor of a batch, a block of anchors at a time. A bipartite graph is
-    walked both ways.
+    Work and memory are as N + E for each distinct anchor of a batch; draws take a block of anchors at a time, learning
+    holds all. A bipartite graph is walked both ways.
 
     Args:
         graph: known edges, walked and excluded.

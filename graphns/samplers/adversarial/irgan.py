@@ -148,7 +148,8 @@ class IRGAN(Sampler):
             ValueError: the query has no model.
         """
         ids, allowed, positive = self._relevant(query)
-        log_p = masked_log_softmax(self.adversary.score(query.anchor, ids) / self.temperature, allowed)
+        shared = ids if self.base is not None else ids[:1]  # all candidates: one matrix product
+        log_p = masked_log_softmax(self.adversary.score(query.anchor, shared) / self.temperature, allowed)
         p = log_p.detach().exp()
         count = positive.sum(1, keepdim=True)
         share = self.share * (count > 0)
