@@ -82,7 +82,7 @@ def test_every_row_is_complete(entry: Entry) -> None:
 def test_needs_says_whether_the_model_is_needed(entry: Entry) -> None:
     """To draw, or, where a sampler is trained, for the scores in its feedback."""
     cls = entry.load()
-    trained = cls.observe is not Sampler.observe and hasattr(cls, "loss")
+    trained = hasattr(cls, "loss")
     assert ("model" in entry.needs) == (cls.needs_model or trained)
 
 

@@ -14,7 +14,7 @@ ROWS: tuple[Entry, ...] = (
         "dns", "dns-mn", needs=("model",)),
     row("tempered", "Tempered", "from a pool, by a softmax of the model's scores",
         "Shi et al.: On the Theories Behind Hard Negative Sampling for Recommendation. WWW 2023",
-        "softmax-pool", needs=("model",)),
+        "softmax-pool", "self-adversarial", needs=("model",)),
     row("random-walk", "RandomWalk", "a window of the ranks by random-walk visits, harder by epoch",
         "Ying et al.: Graph Convolutional Neural Networks for Web-Scale Recommender Systems. KDD 2018", "pinsage"),
     row("simans", "SimANS", "from a pool, those that score about as high as the positive",

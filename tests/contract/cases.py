@@ -26,6 +26,12 @@ DRAWS_PAIRS = {  # the density is that of the pair: it sums to 1 over all source
 }
 UNFILTERED = {"in-batch"}  # the density is that of a slot before the mask, as the logQ correction wants it
 GIVES_EVERYTHING = {"all"}  # no draw, so no seed and no k
+FREE_VECTORS = {  # vectors that are nobody's: ids mean nothing, so nothing is known or excluded
+    "adco",
+}
+OPTIONS: dict[str, dict[str, Any]] = {  # what a sampler must be told to fit the toy model
+    "adco": {"dim": 4},
+}
 NUM_NODES = 20
 
 
@@ -89,7 +95,7 @@ def build(name: str, graph: Graph, seed: int = 0, **options: Any) -> Sampler:
     """A sampler in its usual form; parameters, where it has some, from a seed of their own."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        made = load(name).from_graph(graph, **options)
+        made = load(name).from_graph(graph, **(OPTIONS.get(name, {}) | options))
     assert isinstance(made, Sampler)
     return made
 
@@ -130,7 +136,9 @@ def feedback_of(query: Query, negatives: Negatives) -> Feedback:
     model = query.model
     assert isinstance(model, Table)
     positive = model.score(query.anchor, query.positive[:, None])[:, 0]
-    negative = model.score(query.anchor, negatives.ids)
+    vectors = negatives.vectors
+    by_id = vectors is None or vectors.shape[2] == 0
+    negative = model.score(query.anchor, negatives.ids) if by_id else model.score_vectors(query.anchor, vectors)
     loss = torch.nn.functional.softplus(negative - positive[:, None]).mean()
     return Feedback(positive, negative, loss, model.embed(query.anchor), model.embed(query.positive))
 

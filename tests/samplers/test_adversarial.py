@@ -5,8 +5,9 @@ import io
 import pytest
 import torch
 
-from graphns import Adversarial, Graph, Query, Stream
+from graphns import Adversarial, EdgeSet, Graph, Query, Stream
 from graphns.base import Feedback
+from graphns.graph.triples import Triples
 from graphns.samplers.compose.all import All
 from tests.samplers.distribution import ALPHA, SEEDS, chi_square
 from tests.samplers.toys import Given, repeated
@@ -197,3 +198,14 @@ def test_refuses():
         sampler.score(torch.tensor([[0, 1]]), torch.tensor([[1]]))
     with pytest.raises(ValueError, match=f"do not fit a table of {N} rows"):
         sampler.score(torch.tensor([N]), torch.tensor([[1]]))
+
+
+def test_from_graph_of_triples_and_of_users():
+    facts = Triples.from_tensor(torch.tensor([[0, 0, 1], [1, 1, 2]]), num_entities=5)
+    sampler = Adversarial.from_graph(facts.known(), dim=4)
+    assert (sampler.anchor_table.shape, sampler.candidate_table.shape) == ((5, 4), (5, 4))
+    assert sampler.relation_table.shape == (4, 4)
+    anchor, positive = facts.questions(torch.tensor([True, False]))
+    assert sampler(Query(anchor, positive, 3, stream=Stream(0))).mask.all()
+    users = EdgeSet.from_pairs(torch.tensor([0, 7]), torch.tensor([1, 2]), 4)
+    assert Adversarial.from_graph(users).anchor_table.shape[0] == 8

@@ -100,3 +100,17 @@ def test_refuses():
 def test_from_graph_passes_its_options_on():
     sampler = Tempered.from_graph(Graph.empty(N), exclude="self", pool=3, temperature=0.2, replace=False)
     assert (sampler.pool, sampler.temperature, sampler.replace, sampler.base.exclude) == (3, 0.2, False, "self")
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0, 3.0])
+def test_self_adversarial_drawing_is_this_law_with_the_inverse_temperature(alpha):
+    """p(y) in proportion to exp(alpha s(y)) over the pool, and the weights of RotatE's loss are its expectation."""
+    from graphns.registry import find
+
+    assert find("self-adversarial") is find("tempered")
+    pool = [3, 5, 6, 2]
+    query = Query(torch.tensor([0]), torch.tensor([1]), 200, model=SCORES, stream=Stream(0))
+    negatives = Tempered(Given(pool), pool=4, temperature=1 / alpha)(query)
+    weight = torch.zeros(N)
+    weight[pool] = (alpha * SCORES.matrix[0, pool].detach()).softmax(0)
+    torch.testing.assert_close(negatives.log_prob.exp(), weight[negatives.ids])

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from graphns.base import Density, Feedback, Negatives, Query, Sampler
 from graphns.graph.graph import Graph
 from graphns.kernels.gather_dot import gather_dot
 from graphns.objectives.reinforce import reinforce
+from graphns.samplers.adversarial.adversary import check_anchors, make_tables, reward_of, table_sizes
 from graphns.samplers.exclusion import Exclude
 from graphns.samplers.pool import check_pool, check_temperature, draw, draw_pool
 from graphns.samplers.static.uniform import Uniform
@@ -76,21 +77,16 @@ class Adversarial(Sampler):
         pool: int = 20, temperature: float = 1.0, decay: float = 0.9, seed: int = 0,
     ) -> None:
         super().__init__()
-        for name, size in (("num_anchors", num_anchors), ("num_candidates", num_candidates), ("dim", dim)):
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1, got {size}")
         if not 0 <= decay < 1:
             raise ValueError(f"decay must be in [0, 1), got {decay}")
         self.base = base
         self.pool = check_pool(pool)
         self.temperature = check_temperature(temperature)
         self.decay = decay
-        generator = torch.Generator().manual_seed(seed)
-        tables = [nn.Parameter(torch.randn(rows, dim, generator=generator) / dim**0.5)
-                  for rows in (num_anchors, num_candidates)]
-        self.anchor_table, self.candidate_table = tables
-        # around 1, so that at first a relation changes little
-        self.relation_table = nn.Parameter(1 + torch.randn(num_relations, dim, generator=generator) / dim**0.5)
+        tables = make_tables(num_anchors, num_candidates, num_relations, dim, seed)
+        self.anchor_table, self.candidate_table, self.relation_table = tables
+        with torch.no_grad():
+            self.relation_table.add_(1)  # so that at first a relation changes little
         self.register_buffer("baseline", torch.zeros((), dtype=torch.float64))
         self.register_buffer("num_observed", torch.zeros((), dtype=torch.int64))
 
@@ -103,21 +99,14 @@ class Adversarial(Sampler):
 
         Further options are those of `Uniform`.
         """
-        return cls(Uniform(graph, exclude=exclude, **options), num_anchors=graph.num_src,
-                   num_candidates=graph.num_dst, dim=dim, pool=pool, temperature=temperature, decay=decay, seed=seed)
+        anchors, candidates, relations = table_sizes(graph)
+        return cls(Uniform(graph, exclude=exclude, **options), num_anchors=anchors, num_candidates=candidates,
+                   num_relations=relations, dim=dim, pool=pool, temperature=temperature, decay=decay, seed=seed)
 
     def score(self, anchor: Tensor, ids: Tensor) -> Tensor:
         """The adversary's own scores [B, m] of candidates [B|1, m], with gradient."""
-        wide = len(self.relation_table) > 0
-        if anchor.dim() != 1 + wide or (wide and anchor.shape[1] != 2):
-            raise ValueError(f"this adversary takes anchors {'[B, 2], (head, relation)' if wide else '[B]'}, got "
-                             f"{tuple(anchor.shape)}")
-        limits = (len(self.anchor_table), len(self.relation_table))
-        for column, limit in zip(anchor.T if wide else (anchor,), limits, strict=False):
-            if column.numel() and not 0 <= int(column.min()) <= int(column.max()) < limit:
-                raise ValueError(f"anchors from {int(column.min())} to {int(column.max())} do not fit a table of "
-                                 f"{limit} rows")
-        if wide:
+        check_anchors(anchor, len(self.anchor_table), len(self.relation_table))
+        if anchor.dim() == 2:
             queries = self.anchor_table[anchor[:, 0]] * self.relation_table[anchor[:, 1]]
         else:
             queries = self.anchor_table[anchor]
@@ -129,16 +118,17 @@ class Adversarial(Sampler):
             pool = draw_pool(self.base, query, self.pool)
         return draw(pool, self.score(query.anchor, pool.ids) / self.temperature, query)
 
-    def loss(self, negatives: Negatives, feedback: Feedback) -> Tensor:
+    def loss(self, negatives: Negatives, feedback: Feedback, query: Query | None = None) -> Tensor:
         """The adversary's loss, a scalar to add to the model's: REINFORCE with the model's scores as the reward.
+
+        The query is not used; it is taken because other adversaries need it.
 
         Raises:
             ValueError: the feedback has no `negative_score`, or the negatives were drawn without gradient.
         """
-        if feedback.negative_score is None or negatives.log_prob is None:
-            raise ValueError("the adversary learns from the model's scores of its draws: give "
-                             "Feedback(negative_score=...) and the negatives that this sampler drew")
-        return reinforce(negatives.log_prob, feedback.negative_score, negatives.mask, baseline=self.baseline)
+        reward = reward_of(feedback)
+        assert negatives.log_prob is not None  # this sampler gives it
+        return reinforce(negatives.log_prob, reward, negatives.mask, baseline=self.baseline)
 
     def observe(self, query: Query, negatives: Negatives, feedback: Feedback) -> None:
         """Move the baseline towards the mean reward of the step; a step without scores teaches nothing."""
