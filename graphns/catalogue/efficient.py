@@ -10,7 +10,9 @@ row = partial(sampler, "efficient")
 ROWS: tuple[Entry, ...] = (
     row("in-batch", "InBatch", "the other positives of the batch",
         "Yi et al.: Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations. RecSys 2019",
-        "batch"),
+        "batch", "in-batch-joint"),
     row("clustered", "Clustered", "from the anchor's cluster, or the loaded clusters",
         "Chiang et al.: Cluster-GCN. KDD 2019", "cluster", "partition"),
+    row("moco", "MoCo", "a queue of keys from a slowly moving encoder",
+        "He et al.: Momentum Contrast for Unsupervised Visual Representation Learning. CVPR 2020", "queue"),
 )

@@ -18,9 +18,15 @@ NAMES = [entry.name for entry in entries("sampler") if entry.family != "third pa
 SHARES_BATCH = {  # the batch, not the row, is what they draw for
     "in-batch",
     "global-edges",
+    "moco",  # which of the stored vectors
 }
 DRAWS_PAIRS = {"global-edges"}  # the density is that of the pair: it sums to 1 over all sources, not given one
-UNFILTERED = {"in-batch"}  # the density is that of a slot before the mask, as the logQ correction wants it
+UNFILTERED = {  # the density is that of a slot before the mask, as the logQ correction wants it
+    "in-batch",
+}
+STARTS_EMPTY = {  # nothing is stored before the first step, so the suite takes one first
+    "moco",
+}
 GIVES_EVERYTHING = {"all"}  # no draw, so no seed and no k
 NUM_NODES = 20
 
@@ -87,6 +93,8 @@ def build(name: str, graph: Graph, seed: int = 0, **options: Any) -> Sampler:
         torch.manual_seed(seed)
         made = load(name).from_graph(graph, **options)
     assert isinstance(made, Sampler)
+    if name in STARTS_EMPTY:
+        step(made, query_of(graph))
     return made
 
 
