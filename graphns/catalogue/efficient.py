@@ -13,6 +13,8 @@ ROWS: tuple[Entry, ...] = (
         "batch", "in-batch-joint"),
     row("clustered", "Clustered", "from the anchor's cluster, or the loaded clusters",
         "Chiang et al.: Cluster-GCN. KDD 2019", "cluster", "partition"),
+    row("shared", "Shared", "one set of draws for the whole batch",
+        "Zheng et al.: DGL-KE: Training Knowledge Graph Embeddings at Scale. SIGIR 2020", "joint"),
     row("moco", "MoCo", "a queue of keys from a slowly moving encoder",
         "He et al.: Momentum Contrast for Unsupervised Visual Representation Learning. CVPR 2020", "queue"),
 )

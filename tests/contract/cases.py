@@ -18,6 +18,7 @@ NAMES = [entry.name for entry in entries("sampler") if entry.family != "third pa
 SHARES_BATCH = {  # the batch, not the row, is what they draw for
     "in-batch",
     "global-edges",
+    "shared",
     "moco",  # which of the stored vectors
 }
 DRAWS_PAIRS = {"global-edges"}  # the density is that of the pair: it sums to 1 over all sources, not given one
