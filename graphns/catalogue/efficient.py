@@ -15,6 +15,9 @@ ROWS: tuple[Entry, ...] = (
         "Chiang et al.: Cluster-GCN. KDD 2019", "cluster", "partition"),
     row("shared", "Shared", "one set of draws for the whole batch",
         "Zheng et al.: DGL-KE: Training Knowledge Graph Embeddings at Scale. SIGIR 2020", "joint"),
+    row("mixed", "Mixed", "the batch's positives and uniform ids, shared, with one density",
+        "Yang et al.: Mixed Negative Sampling for Learning Two-tower Neural Networks in Recommendations. WWW 2020",
+        "mns", "mixed-negatives"),
     row("moco", "MoCo", "a queue of keys from a slowly moving encoder",
         "He et al.: Momentum Contrast for Unsupervised Visual Representation Learning. CVPR 2020", "queue"),
 )
