@@ -15,6 +15,8 @@ ROWS: tuple[Entry, ...] = (
         "Chiang et al.: Cluster-GCN. KDD 2019", "cluster", "partition"),
     row("shared", "Shared", "one set of draws for the whole batch",
         "Zheng et al.: DGL-KE: Training Knowledge Graph Embeddings at Scale. SIGIR 2020", "joint"),
+    row("chunk-shared", "ChunkShared", "chunks of the batch share their own positives and uniform ids",
+        "Lerer et al.: PyTorch-BigGraph: A Large-scale Graph Embedding System. MLSys 2019", "pbg"),
     row("mixed", "Mixed", "the batch's positives and uniform ids, shared, with one density",
         "Yang et al.: Mixed Negative Sampling for Learning Two-tower Neural Networks in Recommendations. WWW 2020",
         "mns", "mixed-negatives"),

@@ -19,12 +19,14 @@ SHARES_BATCH = {  # the batch, not the row, is what they draw for
     "in-batch",
     "global-edges",
     "shared",
+    "chunk-shared",  # a chunk follows from the order of the batch
     "mixed",
     "moco",  # which of the stored vectors
 }
 DRAWS_PAIRS = {"global-edges"}  # the density is that of the pair: it sums to 1 over all sources, not given one
 UNFILTERED = {  # the density is that of a slot before the mask, as the logQ correction wants it
     "in-batch",
+    "chunk-shared",
     "mixed",
 }
 STARTS_EMPTY = {  # nothing is stored before the first step, so the suite takes one first
