@@ -20,6 +20,9 @@ ROWS: tuple[Entry, ...] = (
     row("mixed", "Mixed", "the batch's positives and uniform ids, shared, with one density",
         "Yang et al.: Mixed Negative Sampling for Learning Two-tower Neural Networks in Recommendations. WWW 2020",
         "mns", "mixed-negatives"),
+    row("frequency", "Frequency", "in-batch, with a streaming estimate of each candidate's frequency (logQ)",
+        "Yi et al.: Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations. RecSys 2019",
+        "streaming-logq"),
     row("moco", "MoCo", "a queue of keys from a slowly moving encoder",
         "He et al.: Momentum Contrast for Unsupervised Visual Representation Learning. CVPR 2020", "queue"),
 )

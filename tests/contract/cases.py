@@ -21,6 +21,7 @@ SHARES_BATCH = {  # the batch, not the row, is what they draw for
     "shared",
     "chunk-shared",  # a chunk follows from the order of the batch
     "mixed",
+    "frequency",  # as in-batch
     "moco",  # which of the stored vectors
 }
 DRAWS_PAIRS = {"global-edges"}  # the density is that of the pair: it sums to 1 over all sources, not given one
@@ -28,6 +29,7 @@ UNFILTERED = {  # the density is that of a slot before the mask, as the logQ cor
     "in-batch",
     "chunk-shared",
     "mixed",
+    "frequency",
 }
 STARTS_EMPTY = {  # nothing is stored before the first step, so the suite takes one first
     "moco",
