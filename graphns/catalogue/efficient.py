@@ -25,4 +25,6 @@ ROWS: tuple[Entry, ...] = (
         "streaming-logq"),
     row("moco", "MoCo", "a queue of keys from a slowly moving encoder",
         "He et al.: Momentum Contrast for Unsupervised Visual Representation Learning. CVPR 2020", "queue"),
+    row("memory-bank", "MemoryBank", "a vector for every candidate, from when it was last seen",
+        "Wu et al.: Unsupervised Feature Learning via Non-Parametric Instance Discrimination. CVPR 2018", "instdisc"),
 )

@@ -33,6 +33,7 @@ UNFILTERED = {  # the density is that of a slot before the mask, as the logQ cor
 }
 STARTS_EMPTY = {  # nothing is stored before the first step, so the suite takes one first
     "moco",
+    "memory-bank",
 }
 GIVES_EVERYTHING = {"all"}  # no draw, so no seed and no k
 NUM_NODES = 20
