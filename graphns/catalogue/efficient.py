@@ -27,4 +27,6 @@ ROWS: tuple[Entry, ...] = (
         "He et al.: Momentum Contrast for Unsupervised Visual Representation Learning. CVPR 2020", "queue"),
     row("memory-bank", "MemoryBank", "a vector for every candidate, from when it was last seen",
         "Wu et al.: Unsupervised Feature Learning via Non-Parametric Instance Discrimination. CVPR 2018", "instdisc"),
+    row("xbm", "XBM", "the embeddings of past batches, in a ring buffer",
+        "Wang et al.: Cross-Batch Memory for Embedding Learning. CVPR 2020", "cross-batch-memory"),
 )

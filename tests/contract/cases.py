@@ -23,6 +23,7 @@ SHARES_BATCH = {  # the batch, not the row, is what they draw for
     "mixed",
     "frequency",  # as in-batch
     "moco",  # which of the stored vectors
+    "xbm",
 }
 DRAWS_PAIRS = {"global-edges"}  # the density is that of the pair: it sums to 1 over all sources, not given one
 UNFILTERED = {  # the density is that of a slot before the mask, as the logQ correction wants it
@@ -34,6 +35,7 @@ UNFILTERED = {  # the density is that of a slot before the mask, as the logQ cor
 STARTS_EMPTY = {  # nothing is stored before the first step, so the suite takes one first
     "moco",
     "memory-bank",
+    "xbm",
 }
 GIVES_EVERYTHING = {"all"}  # no draw, so no seed and no k
 NUM_NODES = 20
