@@ -29,4 +29,6 @@ ROWS: tuple[Entry, ...] = (
         "Wu et al.: Unsupervised Feature Learning via Non-Parametric Instance Discrimination. CVPR 2018", "instdisc"),
     row("xbm", "XBM", "the embeddings of past batches, in a ring buffer",
         "Wang et al.: Cross-Batch Memory for Embedding Learning. CVPR 2020", "cross-batch-memory"),
+    row("cbns", "CBNS", "vectors of past batches' positives, corrected by their popularity",
+        "Wang et al.: Cross-Batch Negative Sampling for Training Two-Tower Recommenders. SIGIR 2021", "cross-batch"),
 )

@@ -24,6 +24,7 @@ SHARES_BATCH = {  # the batch, not the row, is what they draw for
     "frequency",  # as in-batch
     "moco",  # which of the stored vectors
     "xbm",
+    "cbns",
 }
 DRAWS_PAIRS = {"global-edges"}  # the density is that of the pair: it sums to 1 over all sources, not given one
 UNFILTERED = {  # the density is that of a slot before the mask, as the logQ correction wants it
@@ -31,11 +32,13 @@ UNFILTERED = {  # the density is that of a slot before the mask, as the logQ cor
     "chunk-shared",
     "mixed",
     "frequency",
+    "cbns",
 }
 STARTS_EMPTY = {  # nothing is stored before the first step, so the suite takes one first
     "moco",
     "memory-bank",
     "xbm",
+    "cbns",
 }
 GIVES_EVERYTHING = {"all"}  # no draw, so no seed and no k
 NUM_NODES = 20
