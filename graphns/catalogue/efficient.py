@@ -31,4 +31,7 @@ ROWS: tuple[Entry, ...] = (
         "Wang et al.: Cross-Batch Memory for Embedding Learning. CVPR 2020", "cross-batch-memory"),
     row("cbns", "CBNS", "vectors of past batches' positives, corrected by their popularity",
         "Wang et al.: Cross-Batch Negative Sampling for Training Two-Tower Recommenders. SIGIR 2021", "cross-batch"),
+    row("nscaching", "NSCaching", "uniformly from a small cache per anchor that drifts to high scores",
+        "Zhang et al.: NSCaching: Simple and Efficient Negative Sampling for Knowledge Graph Embedding. ICDE 2019",
+        "cache", needs=("model",)),
 )
