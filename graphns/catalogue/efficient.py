@@ -34,4 +34,7 @@ ROWS: tuple[Entry, ...] = (
     row("nscaching", "NSCaching", "uniformly from a small cache per anchor that drifts to high scores",
         "Zhang et al.: NSCaching: Simple and Efficient Negative Sampling for Knowledge Graph Embedding. ICDE 2019",
         "cache", needs=("model",)),
+    row("self-negative", "SelfNegative", "the anchor's own entity beside another sampler's draws",
+        "Wang et al.: SimKGC: Simple Contrastive Knowledge Graph Completion with Pre-trained Language Models. ACL 2022",
+        "self-negatives"),
 )
