@@ -25,6 +25,7 @@ SHARES_BATCH = {  # the batch, not the row, is what they draw for
     "moco",  # which of the stored vectors
     "xbm",
     "cbns",
+    "prebatch",
 }
 DRAWS_PAIRS = {"global-edges"}  # the density is that of the pair: it sums to 1 over all sources, not given one
 UNFILTERED = {  # the density is that of a slot before the mask, as the logQ correction wants it
@@ -39,6 +40,7 @@ STARTS_EMPTY = {  # nothing is stored before the first step, so the suite takes 
     "memory-bank",
     "xbm",
     "cbns",
+    "prebatch",
 }
 GIVES_EVERYTHING = {"all"}  # no draw, so no seed and no k
 NUM_NODES = 20
