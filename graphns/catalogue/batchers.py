@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
-from graphns.catalogue.entry import Entry
+from graphns.catalogue.entry import Entry, batcher
 
-ROWS: tuple[Entry, ...] = ()
+ROWS: tuple[Entry, ...] = (
+    batcher("proximity", "Proximity", "a random walk on the proximity graph: examples that are near each other",
+            "Yang et al.: BatchSampler: Sampling Mini-Batches for Contrastive Learning in Vision, Language, and "
+            "Graphs. KDD 2023", "batchsampler"),
+)
