@@ -9,4 +9,7 @@ ROWS: tuple[Entry, ...] = (
             "Wang et al.: Knowledge Graph Embedding by Translating on Hyperplanes. AAAI 2014", "bernoulli"),
     batcher("dfs", "DFS", "anchors in depth-first order, for chains that go on from one to the next",
             "Yang et al.: Understanding Negative Sampling in Graph Representation Learning. KDD 2020", "depth-first"),
+    batcher("proximity", "Proximity", "a random walk on the proximity graph: examples that are near each other",
+            "Yang et al.: BatchSampler: Sampling Mini-Batches for Contrastive Learning in Vision, Language, and "
+            "Graphs. KDD 2023", "batchsampler"),
 )

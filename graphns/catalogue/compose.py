@@ -9,7 +9,7 @@ from graphns.catalogue.entry import Entry, sampler
 row = partial(sampler, "compose")
 ROWS: tuple[Entry, ...] = (
     row("mixture", "Mixture", "each slot from one of several samplers, with one density",
-        "Yang et al.: Mixed Negative Sampling for Learning Two-tower Neural Networks. WWW 2020", "mns"),
+        "Yang et al.: Mixed Negative Sampling for Learning Two-tower Neural Networks. WWW 2020"),
     row("filtered", "Filtered", "another sampler's draws, known positives masked", "-", "filter"),
     row("scheduled", "Scheduled", "one sampler until an epoch, another from then on",
         "Chu et al.: CuCo: Graph Representation with Curriculum Contrastive Learning. IJCAI 2021", "curriculum"),

@@ -19,12 +19,33 @@ SHARES_BATCH = {  # the batch, not the row, is what they draw for
     "in-batch",
     "global-edges",
     "global-perm",  # one draw for the batch, permuted across it
+    "shared",
+    "chunk-shared",  # a chunk follows from the order of the batch
+    "mixed",
+    "frequency",  # as in-batch
+    "moco",  # which of the stored vectors
+    "xbm",
+    "cbns",
+    "prebatch",
 }
 DRAWS_PAIRS = {  # the density is that of the pair: it sums to 1 over all sources, not given one
     "global-edges",
     "global-perm",
 }
-UNFILTERED = {"in-batch"}  # the density is that of a slot before the mask, as the logQ correction wants it
+UNFILTERED = {  # the density is that of a slot before the mask, as the logQ correction wants it
+    "in-batch",
+    "chunk-shared",
+    "mixed",
+    "frequency",
+    "cbns",
+}
+STARTS_EMPTY = {  # nothing is stored before the first step, so the suite takes one first
+    "moco",
+    "memory-bank",
+    "xbm",
+    "cbns",
+    "prebatch",
+}
 GIVES_EVERYTHING = {"all"}  # no draw, so no seed and no k
 FREE_VECTORS = {  # vectors that are nobody's: ids mean nothing, so nothing is known or excluded
     "adco",
@@ -97,6 +118,8 @@ def build(name: str, graph: Graph, seed: int = 0, **options: Any) -> Sampler:
         torch.manual_seed(seed)
         made = load(name).from_graph(graph, **(OPTIONS.get(name, {}) | options))
     assert isinstance(made, Sampler)
+    if name in STARTS_EMPTY:
+        step(made, query_of(graph))
     return made
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
-import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
 from graphns.base import Density, Negatives, Query, Sampler
-from graphns.graph.graph import Graph, check_weight
+from graphns.graph.graph import Graph
+from graphns.samplers.batch import chosen_positives
 from graphns.samplers.exclusion import Exclude, check_choice, excluded, is_candidate
+from graphns.samplers.popularity import Popularity, PopularityLike, popularity_of
 
 
 class InBatch(Sampler):
@@ -33,7 +34,8 @@ class InBatch(Sampler):
         exclude: ``"neighbors"`` or ``"self"``.
         popularity: c. ``"edges"``: the in-degree, right where the training pairs are the graph's edges. ``"uniform"``:
             right where each candidate is the positive of one pair, as in node contrast. Or [num_candidates] counts
-            >= 0. A graph without edges is taken as uniform.
+            >= 0. Or a `Frequency`, which estimates it from the stream of batches. A graph without edges is taken as
+            uniform.
 
     Returns:
         On call, ids and log_prob [1, k], mask [B, k].
@@ -42,6 +44,7 @@ class InBatch(Sampler):
         ValueError: popularity has a wrong shape or value; a positive is no candidate of the graph.
 
     Example:
+        >>> import torch
         >>> from graphns.base import Query
         >>> graph = Graph.from_edge_index(torch.tensor([[0, 1, 2], [3, 4, 3]]), num_nodes=5)
         >>> negatives = InBatch(graph)(Query(torch.tensor([0, 1, 2]), torch.tensor([3, 4, 3]), k=3))
@@ -58,26 +61,15 @@ class InBatch(Sampler):
     density: Density = "marginal"
     unfiltered: ClassVar[bool] = True
     """That the density is of a slot before its mask."""
-    log_popularity: Tensor
 
     def __init__(
-        self, graph: Graph, *, exclude: Exclude = "neighbors",
-        popularity: Literal["edges", "uniform"] | Tensor = "edges",
+        self, graph: Graph, *, exclude: Exclude = "neighbors", popularity: PopularityLike = "edges"
     ) -> None:
         super().__init__()
         check_choice(exclude, ("neighbors", "self"), "exclude")
         self.graph = graph
         self.exclude = exclude
-        if isinstance(popularity, Tensor):
-            count = check_weight(popularity, graph.num_dst, "candidate").to(graph.device)
-            if not bool(count.any()):
-                raise ValueError("popularity is 0 for every candidate; give the counts of the training positives")
-        else:
-            check_choice(popularity, ("edges", "uniform"), "popularity")
-            flat = popularity == "uniform" or graph.num_edges == 0
-            count = torch.ones_like(graph.in_degree).double() if flat else graph.in_degree.double()
-        # derived from the data, so no part of the state
-        self.register_buffer("log_popularity", (count / count.sum()).log().float(), persistent=False)
+        self.popularity: Popularity = popularity_of(graph, popularity)
 
     @classmethod
     def from_graph(cls, graph: Graph, *, exclude: Exclude = "neighbors", **options: Any) -> Self:
@@ -86,18 +78,12 @@ class InBatch(Sampler):
 
     def sample(self, query: Query) -> Negatives:
         """Choose among the batch's positives, and mask."""
-        ids = query.positive[None, :]
-        if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < self.graph.num_dst:
-            raise ValueError(f"positives from {int(ids.min())} to {int(ids.max())} are not all candidates "
-                             f"[0, {self.graph.num_dst})")
-        if query.k < query.batch_size:
-            # the holders of the k lowest lots: a choice by row id, whatever the order of the batch
-            ids = ids[:, query.stream.words(query.row, 1)[:, 0].argsort(stable=True)[: query.k]]
+        ids = chosen_positives(query, query.k, self.graph.num_dst)
         rows, extra = excluded(self.graph, query, self.exclude)
         mask = is_candidate(self.graph, rows, extra, ids)
         empty = (0, query.k - ids.shape[1])
-        return Negatives(pad(ids, empty), pad(self.log_popularity[ids], empty), pad(mask, empty, value=False))
+        return Negatives(pad(ids, empty), pad(self.popularity.log_share(ids), empty), pad(mask, empty, value=False))
 
     def log_prob(self, query: Query, ids: Tensor) -> Tensor:
         """Log of the popularity share, for every anchor alike: not filtered."""
-        return self.log_popularity[ids].expand(query.batch_size, ids.shape[1])
+        return self.popularity.log_share(ids).expand(query.batch_size, ids.shape[1])
