@@ -95,9 +95,18 @@ def _csv(keys: list[str], rows: list[Row]) -> str:
     return text.getvalue()
 
 
-def percent(value: float | None, digits: int = 2) -> str:
-    """A share as a percentage; a dash for none."""
-    return "–" if value is None or math.isnan(value) else f"{100 * value:.{digits}f} %"
+def percent(value: float | None, digits: int = 2, std: float | None = None) -> str:
+    """A share as a percentage, small ones with two digits more; a dash for none.
+
+    Example:
+        >>> percent(0.0123), percent(0.0000423), percent(0.5, std=0.25), percent(None)
+        ('1.23 %', '0.0042 %', '50.00 ± 25.00 %', '–')
+    """
+    if value is None or math.isnan(value):
+        return "–"
+    digits += 2 * (0 < 100 * value < 0.1)
+    spread = "" if std is None else f" ± {100 * std:.{digits}f}"
+    return f"{100 * value:.{digits}f}{spread} %"
 
 
 def show(rows: list[Row], names: dict[str, dict[int, str]], data: str, sizes: dict[str, int], folder: Path) -> None:
@@ -135,11 +144,7 @@ def _summary(rows: list[Row]) -> Table:
     for key in keys:
         out.add_column(HEADS[key], justify="right")
     for row in rows:
-        cells = []
-        for key in keys:
-            std = row[f"{key}_std"]
-            spread = f" ± {100 * std:.2f}" if key in PARTS and std is not None else ""
-            cells.append(percent(row[key], 2 if key in PARTS else 1).replace(" %", f"{spread} %"))
+        cells = [percent(row[key], 2, row[f"{key}_std"]) if key in PARTS else percent(row[key], 1) for key in keys]
         out.add_row(Text(row["name"]), *cells)
     return out
 
