@@ -1,4 +1,4 @@
-"""The command line: `graphns compare`, `graphns list`, `graphns sample`.
+"""The command line: `graphns audit`, `graphns compare`, `graphns list`, `graphns sample`.
 
 Nothing heavy is imported before a command runs, so `graphns --help` answers at once.
 """
@@ -16,6 +16,8 @@ try:
 except ModuleNotFoundError as error:  # the core installs without the command line's packages
     raise SystemExit(f"graphns: the command line needs {error.name}: pip install 'graphns[pipelines]'") from error
 
+from graphns.compare.audit_command import audit
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
                   context_settings={"help_option_names": ["-h", "--help"]})
+app.command()(audit)
 
 
 def _show_version(wanted: bool) -> None:
@@ -83,7 +86,8 @@ def compare(
     data: Annotated[str, typer.Option(help="Data set; digits is built in.")] = "digits",
     root: Annotated[Path | None, typer.Option(help="Folder that holds the data sets.")] = None,
     samplers: Annotated[str | None, typer.Option(help="Names separated by commas, options as "
-                                                      "name:option=value. Default: some of every family.")] = None,
+                                                      "name:option=value; all-fitting: every one that fits. "
+                                                      "Default: some of every family.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each sampler: seeds 0, 1, ...")] = 3,
     epochs: Annotated[int | None, typer.Option(min=1, help="Training epochs; default: set for the data.")] = None,
     k: Annotated[int | None, typer.Option(min=1, help="Negatives per node; default: set for the data.")] = None,
@@ -129,6 +133,7 @@ def sample(
     from graphns.streams import Stream, bounded
 
     spec = parse(sampler)
+    _refuse_needs(spec.name)
     file = edge_files.read(graph, num_nodes, undirected)
     if exclude is not None:
         from graphns import registry
@@ -152,6 +157,17 @@ def sample(
     missing = int((~negatives.mask).sum())
     if missing:
         typer.echo(f"graphns: {missing} of {negatives.mask.numel()} draws had no candidate and are left out", err=True)
+
+
+def _refuse_needs(name: str) -> None:
+    from graphns import registry
+    from graphns.compare.specs import unmet
+
+    missing = unmet(registry.find(name), {"model": None})  # of the model, `_refuse_model` tells
+    if missing:
+        free = ", ".join(row.name for row in registry.entries("sampler") if not row.needs)
+        raise ValueError(f"{name} needs {' and '.join(missing)}, which a file of edges has not; without there are: "
+                         f"{free}")
 
 
 def _refuse_model(built: Sampler, name: str) -> None:
@@ -234,7 +250,7 @@ def _is_users(error: Exception) -> bool:
 
 
 def _stopped() -> int:
-    print("graphns: stopped; a comparison goes on where it stopped when the same command is given", file=sys.stderr)
+    print("graphns: stopped; 'graphns compare' goes on where it was when the same command is given", file=sys.stderr)
     return _STOPPED
 
 

@@ -179,6 +179,14 @@ def test_sample_mistakes(capsys, edges, arguments, answer):
     assert [path.name for path in edges.parent.iterdir()] == ["edges.csv"]
 
 
+def test_sample_says_what_a_sampler_needs(capsys, edges, monkeypatch):
+    monkeypatch.setattr(registry, "_registered", {})
+    target = registry.find("uniform").target
+    registry.register(registry.Entry("wanting", "sampler", target, "third party", "-", needs=("relations", "model")))
+    answer = refused(capsys, "sample", edges, "--sampler", "wanting")
+    assert "wanting needs triples with relations, which a file of edges has not; without there are: uniform" in answer
+
+
 @pytest.mark.parametrize(("text", "answer"), [
     ("", "holds no edges"), ("0,1\n1.5,2\n", "line 2"), ("0,-2\n", "-2"), ("a\nb\n", "two ids|holds no edges|line"),
 ])

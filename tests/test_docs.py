@@ -84,7 +84,7 @@ def test_commands_of_the_readme_are_understood() -> None:
         for page in PAGES for _, code in blocks(page, "bash") for line in code.splitlines() if "graphns " in line
     ]
     asked = [shlex.split(line)[1:] for line in lines if line.startswith("graphns ")]
-    assert {words[0] for words in asked} == {"compare", "list", "sample"}
+    assert {words[0] for words in asked} == {"audit", "compare", "list", "sample"}
     for words in asked:
         sub = command.commands[words[0]]  # type: ignore[attr-defined]
         options = {name for parameter in sub.params for name in parameter.opts}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's palette
 COLOURS = {"static": "#0072B2", "dynamic": "#D55E00", "adversarial": "#CC79A7", "efficient": "#009E73",
            "compose": "#B8860B", "third party": "#56B4E9", "reference": "#888888"}
-_STYLE: Any = {"font.size": 9.5, "axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "path",
+STYLE: Any = {"font.size": 9.5, "axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "path",
           "axes.axisbelow": True, "grid.color": "#e6e6e6", "grid.linewidth": 0.8, "figure.dpi": 100,
           "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left"}
 
@@ -32,7 +32,7 @@ def draw(rows: list[Row], folder: Path) -> dict[str, str]:
     found = {}
     ran = [row for row in rows if row["accuracy"] is not None]
     for name, function in _FIGURES.items():
-        with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
+        with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
             figure = function(ran)
             if figure is None:
                 continue

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import json
-import platform
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from graphns.compare import figures, report, table, tasks
+from graphns.compare import figures, report, specs, table, tasks
 from graphns.compare.files import read_json, write_json, write_text
-from graphns.compare.settings import Settings, cores, file_name
-from graphns.compare.show import Progress, print_tables
+from graphns.compare.settings import GIVEN, Settings, file_name
+from graphns.compare.show import Progress, print_tables, tell
+from graphns.compare.surroundings import machine, versions
 from graphns.compare.worker import Workshop, perform
 
 Do = Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], dict[str, Any]]
-_PACKAGES = ("torch", "numpy", "scipy", "numba", "scikit-learn", "torch-geometric", "lightning")
 
 
 def compare(settings: Settings, folder: Path, *, command: str = "", isolate: bool = True, quiet: bool = False) -> int:
@@ -41,17 +39,20 @@ def compare(settings: Settings, folder: Path, *, command: str = "", isolate: boo
         0; or 1 where a run failed for a reason that is not the user's.
 
     Raises:
-        ValueError: the data cannot be had, or the folder holds results of other settings.
+        ValueError: the data cannot be had, no sampler fits them, or the folder holds results of other settings.
     """
+    unfit = specs.misfits(settings.samplers, GIVEN, settings.data)
     with _worker(folder, isolate) as do:
         data = tasks.load(settings.data, settings.root)
         plan = tasks.plan(settings, data)
         config = {"command": command, "started": datetime.now(UTC).isoformat(timespec="seconds"),
-                  "settings": settings.as_dict(), **plan, "versions": _versions(), "machine": _machine()}
+                  "settings": settings.as_dict(), **plan, "versions": versions(), "machine": machine()}
         _check_folder(folder, settings, config)
         tasks.save_data(data, folder / "runs" / "data.pt")
         write_text(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
-        results, faults, failed = _run_all(settings, config, folder, do, quiet)
+        if not quiet:
+            tell([f"{text}: not run: {reason}" for text, reason in unfit.items()])
+        results, faults, failed = _run_all(settings, config, folder, do, quiet, unfit)
     (folder / "runs" / "data.pt").unlink()
     names = [name for name in dict.fromkeys(task["name"] for task in tasks.all_tasks(settings))
              if name != tasks.CHECKPOINT]
@@ -103,14 +104,15 @@ def _check_folder(folder: Path, settings: Settings, config: dict[str, Any]) -> N
     write_json(path, ours)
 
 
-def _run_all(settings: Settings, config: dict[str, Any], folder: Path, do: Do,
-             quiet: bool) -> tuple[dict[str, dict[int, Any]], dict[str, str], bool]:
+def _run_all(settings: Settings, config: dict[str, Any], folder: Path, do: Do, quiet: bool,
+             unfit: dict[str, str]) -> tuple[dict[str, dict[int, Any]], dict[str, str], bool]:
     results: dict[str, dict[int, Any]] = {}
-    faults: dict[str, str] = {}
+    todo = tasks.all_tasks(settings)
+    faults = {task["name"]: "not run: " + unfit[task["sampler"]["text"]] for task in todo
+              if task["kind"] == "train" and task["sampler"]["text"] in unfit}
     failed = False
     common = {"folder": str(folder.resolve()), "threads": settings.threads, "training": config["training"],
               "imports": list(settings.imports)}
-    todo = tasks.all_tasks(settings)
     with Progress(len(todo), quiet) as progress:
         for task in todo:
             name, seed = task["name"], task["seed"]
@@ -119,7 +121,7 @@ def _run_all(settings: Settings, config: dict[str, Any], folder: Path, do: Do,
             if path.is_file():
                 answer = {"done": read_json(path)}
             elif name in faults:
-                continue  # one seed has told that it does not fit
+                continue  # it does not fit the data, or one seed has told so
             else:
                 answer = do({**task, **common}, progress.report)
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -137,28 +139,3 @@ def _run_all(settings: Settings, config: dict[str, Any], folder: Path, do: Do,
             failed = failed or not answer["user"]
             write_text(path.parent / "error.txt", answer.get("traceback", answer["error"]) + "\n")
     return results, faults, failed
-
-
-def _versions() -> dict[str, str]:
-    from graphns import __version__
-
-    found = {"graphns": __version__, "python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
-
-
-def _machine() -> dict[str, Any]:
-    return {"system": platform.platform(), "processor": _processor(), "cores": len(cores())}
-
-
-def _processor() -> str:
-    about = Path("/proc/cpuinfo")
-    if about.is_file():
-        for line in about.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import re
 import sys
 from dataclasses import asdict, dataclass, field
@@ -11,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from graphns.compare import specs
+from graphns.compare.surroundings import cores
 
 DEFAULT_SAMPLERS = "uniform,degree,random-walk,hardest,tempered,adversarial,in-batch,clustered,mixture,all"
 """At least one of every family, and the reference."""
 REFERENCES = ("raw features", "untrained encoder")
+GIVEN = {"model": None, "features": "features"}
+"""What a comparison can give to samplers that need it, and the option that takes it."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Settings:
         """
         for module in imports:
             import_module(module)
-        settings = cls(data, specs.parse_list(samplers or DEFAULT_SAMPLERS), None if root is None else str(root),
+        settings = cls(data, specs.parse_list(samplers or DEFAULT_SAMPLERS, GIVEN), None if root is None else str(root),
                        threads=threads or len(cores()), imports=imports, **rest)
         for name, choices in (("exclude", ("self", "neighbors")), ("split", (None, "public", "random"))):
             if getattr(settings, name) not in choices:
@@ -108,8 +110,3 @@ def file_name(text: str) -> str:
     """A name for a folder from a sampler's text; different texts stay different."""
     return re.sub(r"[^A-Za-z0-9._=-]", lambda found: f"~{ord(found.group()):x}~" if found.group() not in ": " else "_",
                   text)
-
-
-def cores() -> set[int]:
-    """The processor cores that this process may use."""
-    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))

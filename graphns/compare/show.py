@@ -70,6 +70,13 @@ class Progress:
                           f"({time.monotonic() - self._began:.1f} s)", highlight=False)
 
 
+def tell(lines: list[str]) -> None:
+    """Lines on stderr, each by itself."""
+    console = Console(stderr=True, highlight=False)
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
+
+
 def print_tables(rows: list[Row], report: Path) -> None:
     """The three tables of the report on stdout, and where the report is."""
     console = Console(highlight=False)
@@ -95,5 +102,5 @@ def print_tables(rows: list[Row], report: Path) -> None:
         console.print()
     for row in rows:
         if row["fault"]:
-            console.print(Text(f"{row['name']}: {row['fault']}"))
+            console.print(Text(f"{row['name']}: {row['fault']}"), soft_wrap=True)
     console.print(Text(f"report: {report}"), soft_wrap=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,14 @@ from graphns.base import Sampler
 from graphns.graph.graph import Graph
 from graphns.samplers.static.uniform import Uniform
 
+ALL_FITTING = "all-fitting"
+"""The word for every registered sampler whose needs are met."""
+NEEDS = {
+    "model": "a model's scores", "features": "a feature vector for each node", "relations": "triples with relations",
+    "types": "a type for each node", "time": "a time for each edge", "clusters": "a cluster for each node",
+    "candidates": "a list of candidates for each anchor", "labels": "a class for each node",
+}
+"""What the registry's `needs` mean, in words."""
 _WORDS: dict[str, Any] = {"true": True, "yes": True, "false": False, "no": False, "none": None}
 
 
@@ -79,20 +88,68 @@ def parse(text: str) -> Spec:
                 entry.target)
 
 
-def parse_list(text: str) -> tuple[Spec, ...]:
-    """Read specs separated by commas.
+def parse_list(text: str, given: Mapping[str, str | None] | None = None) -> tuple[Spec, ...]:
+    """Read specs separated by commas; `all-fitting` stands for every sampler that is not named beside it and fits.
+
+    Args:
+        text: as the user wrote it.
+        given: what there is to be had; see `unmet`. None: there is nothing to fit, and `all-fitting` is no name.
 
     Raises:
         ValueError: none is given, one is wrong, or one comes twice.
     """
-    specs = tuple(parse(part) for part in text.split(",") if part.strip())
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    for part in parts:
+        if given is not None and part.lower() != ALL_FITTING and difflib.get_close_matches(part, [ALL_FITTING], 1, 0.8):
+            raise registry.UnknownNameError(f"no sampler is called {part!r}; did you mean {ALL_FITTING!r}?")
+    specs = [parse(part) for part in parts if given is None or part.lower() != ALL_FITTING]
+    if given is not None and len(specs) < len(parts):
+        named = {spec.name for spec in specs}
+        rows = [row for row in registry.entries("sampler") if row.name not in named and not unmet(row, given)]
+        specs += [Spec(row.name, row.name, {}, row.target) for row in rows]
     if not specs:
         raise ValueError("name at least one sampler; 'graphns list --kind sampler' shows them")
     texts = [spec.text for spec in specs]
     for each in texts:
         if texts.count(each) > 1:
             raise ValueError(f"the sampler {each!r} is named twice")
-    return specs
+    return tuple(specs)
+
+
+def unmet(entry: registry.Entry, given: Mapping[str, str | None]) -> tuple[str, ...]:
+    """The needs of a sampler that are not met, in words; empty if it fits.
+
+    Args:
+        entry: its row in the registry.
+        given: each need that can be met, with the option of `from_graph` that takes it; None where the query brings it.
+
+    Example:
+        >>> unmet(registry.find("hardest"), {}), unmet(registry.find("hardest"), {"model": None})
+        (("a model's scores",), ())
+    """
+    missing = []
+    for need in entry.needs:
+        option = given.get(need)
+        if need not in given or (option is not None and option not in option_names(entry.load())):
+            missing.append(NEEDS.get(need, need))
+    return tuple(missing)
+
+
+def misfits(specs: tuple[Spec, ...], given: Mapping[str, str | None], what: str) -> dict[str, str]:
+    """Of each spec that does not fit, by its text, what it needs and `what` has not.
+
+    Raises:
+        ValueError: none of the specs fits.
+    """
+    found = {}
+    for spec in specs:
+        missing = unmet(registry.find(spec.name), given)
+        if missing:
+            found[spec.text] = f"needs {' and '.join(missing)}, which {what} has not"
+    if len(found) == len(specs):
+        each = "; ".join(f"{text} {reason}" for text, reason in found.items())
+        raise ValueError(f"{each}; --samplers {ALL_FITTING} takes those that fit")
+    return found
 
 
 def option_names(cls: type[Sampler]) -> tuple[str, ...]:

@@ -146,7 +146,8 @@ def _train(task: dict[str, Any], data: NodeData, config: GraceConfig, report: Re
 
     def build() -> Sampler:
         # each node is the positive of one pair, so all are equally popular
-        return spec.build(data.graph, exclude=config.exclude, pool=POOL_FACTOR * config.k, popularity="uniform")
+        return spec.build(data.graph, exclude=config.exclude, pool=POOL_FACTOR * config.k, popularity="uniform",
+                          features=data.x)
 
     train(data, build(), config.replace(epochs=1))  # compiled code is loaded here, not where time and memory are taken
     sampler = build()

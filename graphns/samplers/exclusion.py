@@ -66,3 +66,28 @@ def raise_if_short(available: Tensor, wanted: int, query: Query, infeasible: Inf
             f"anchor {query.anchor[at].tolist()} has {int(available[at])} candidates, {wanted} are needed; lower k, "
             "or take infeasible='mask' and use Negatives.mask"
         )
+
+
+def accidental_hits(positive: Tensor, ids: Tensor) -> Tensor:
+    r"""Where drawn ids are the pair's own positive, wherever it stands in the batch: [B, m] bool.
+
+    .. math:: \text{hit}_{bs} = [j_{bs} = y^+_b]
+
+    In-batch and other shared negatives hold a popular positive several times, each for another pair; for a pair with
+    the same positive all of these slots are no negatives. `InBatch` masks them itself; a loss of your own masks with
+    ``scores.masked_fill(accidental_hits(positive, ids), -torch.inf)``.
+
+    Args:
+        positive: [B] int64.
+        ids: [B|1, m] int64.
+
+    Example:
+        >>> positive = torch.tensor([3, 4, 3])
+        >>> accidental_hits(positive, positive[None]).int().tolist()
+        [[1, 0, 1], [0, 1, 0], [1, 0, 1]]
+
+    References:
+        Yi, Yang, Hong, Cheng, Heldt, Kumthekar, Zhao, Wei, Chi: Sampling-Bias-Corrected Neural Modeling for Large
+        Corpus Item Recommendations. RecSys 2019.
+    """
+    return ids == positive[:, None]

@@ -190,6 +190,27 @@ def test_third_parties(third_parties, tmp_path):
     assert "uniform is not among the samplers" in (folder / "report.html").read_text(encoding="utf-8")
 
 
+def test_samplers_that_do_not_fit_the_data_say_what_they_need(third_parties, tmp_path, capsys):
+    for name, needs in (("timed", ("time",)), ("wanting", ("relations", "types"))):
+        registry.register(registry.Entry(name, "sampler", f"{__name__}:Broken", "third party", "for a test",
+                                         needs=needs))
+    folder = tmp_path / "out"
+    status = compare(settings("uniform,timed,wanting", seeds=1, epochs=1, corrected=True), folder, isolate=False)
+    assert status == 0
+    by = {row["name"]: row for row in table(folder / "summary.csv")}
+    fault = "not run: needs triples with relations and a type for each node, which digits has not"
+    assert by["wanting"]["fault"] == by["wanting, corrected"]["fault"] == fault
+    assert by["timed"]["fault"] == "not run: needs a time for each edge, which digits has not"
+    assert by["uniform"]["fault"] == "" and not (folder / "runs" / "timed").exists()
+    out, err = capsys.readouterr()
+    assert f"wanting: {fault}" in err.splitlines() and f"wanting: {fault}" in out.splitlines()
+    with pytest.raises(ValueError, match="timed needs a time for each edge, which digits has not; --samplers all-fit"):
+        compare(settings("timed", seeds=1), tmp_path / "none", isolate=False)
+    assert not (tmp_path / "none").exists()
+    names = [spec.name for spec in settings("all-fitting").samplers]
+    assert {"uniform", "all", "next"} <= set(names) and not {"timed", "wanting"} & set(names)
+
+
 def test_folders_that_are_not_ours_are_left_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match="holds other files"):

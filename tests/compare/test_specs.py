@@ -2,7 +2,7 @@ import pytest
 
 from graphns import Graph, registry
 from graphns.base import Negatives, Sampler
-from graphns.compare.specs import option_names, parse, parse_list
+from graphns.compare.specs import misfits, option_names, parse, parse_list, unmet
 from graphns.samplers.static.uniform import Uniform
 
 
@@ -61,3 +61,61 @@ def test_values():
     monkey = {"1": 1, "-2": -2, "0.5": 0.5, "true": True, "No": False, "none": None, "word": "word"}
     for text, value in monkey.items():
         assert parse(f"uniform:exclude={text}").options == {"exclude": value}
+
+
+class Featured(Sampler):
+    """A sampler that takes node features."""
+
+    def __init__(self, graph, *, features=None):
+        super().__init__()
+
+    def sample(self, query):
+        raise AssertionError
+
+
+@pytest.fixture
+def wanting(monkeypatch):
+    monkeypatch.setattr(registry, "_registered", {})
+    for name, cls, needs in (("timed", Needy, ("time",)), ("both", Needy, ("model", "relations")),
+                             ("featured", Featured, ("features",)), ("otherwise", Needy, ("features",)),
+                             ("odd", Needy, ("moonlight",))):
+        registry.register(registry.Entry(name, "sampler", f"{__name__}:{cls.__name__}", "third party", "for a test",
+                                         needs=needs))
+
+
+@pytest.mark.usefixtures("wanting")
+def test_what_is_unmet():
+    given = {"model": None, "features": "features"}
+    found = {name: unmet(registry.find(name), given) for name in ("timed", "both", "featured", "otherwise", "odd",
+                                                                  "hardest", "uniform")}
+    assert found == {"timed": ("a time for each edge",), "both": ("triples with relations",), "featured": (),
+                     "otherwise": ("a feature vector for each node",), "odd": ("moonlight",), "hardest": (),
+                     "uniform": ()}
+    assert unmet(registry.find("both"), {}) == ("a model's scores", "triples with relations")
+
+
+@pytest.mark.usefixtures("wanting")
+def test_misfits_get_a_line_each():
+    given = {"model": None, "features": "features"}
+    specs = parse_list("uniform,timed,both:depth=3,featured", given)
+    assert misfits(specs, given, "the data set") == {
+        "timed": "needs a time for each edge, which the data set has not",
+        "both:depth=3": "needs triples with relations, which the data set has not"}
+    with pytest.raises(ValueError, match=r"timed needs .* has not; odd needs moonlight.*--samplers all-fitting takes"):
+        misfits(parse_list("timed,odd", given), given, "the data set")
+
+
+@pytest.mark.usefixtures("wanting")
+def test_all_fitting():
+    given = {"model": None, "features": "features"}
+    names = [spec.name for spec in parse_list("all-fitting", given)]
+    assert {"uniform", "hardest", "all", "featured"} <= set(names)
+    assert not {"timed", "both", "otherwise", "odd"} & set(names)
+    specs = parse_list("hardest:pool=8, All-Fitting", given)
+    assert specs[0].text == "hardest:pool=8" and [spec.name for spec in specs].count("hardest") == 1
+    assert len(specs) == len(names)
+    assert "hardest" not in [spec.name for spec in parse_list("all-fitting", {})]
+    with pytest.raises(ValueError, match="no sampler is called 'all-fittin'; did you mean 'all-fitting'"):
+        parse_list("uniform,all-fittin", given)
+    with pytest.raises(ValueError, match="no sampler is called 'all-fitting'"):
+        parse_list("all-fitting")

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from graphns import Graph, InBatch, Query, Stream
+from graphns.samplers.exclusion import accidental_hits
 from tests.samplers.distribution import ALPHA, SEEDS, chi_square
 
 EDGES = torch.tensor([[0, 0, 1, 2, 3, 4, 5, 5], [3, 4, 3, 3, 4, 0, 3, 1]])
@@ -83,3 +84,16 @@ def test_refuses():
         InBatch(GRAPH, popularity=torch.zeros(6))
     with pytest.raises(ValueError, match="positives from 6 to 6"):
         InBatch(GRAPH)(Query(torch.tensor([0]), torch.tensor([6]), 1))
+
+
+def test_accidental_hits_are_what_is_masked_beside_known_positives():
+    """Between users and items, with nothing known, the mask is the hits and nothing else: all copies of a positive."""
+    users = Graph.from_edge_index(EDGES, num_nodes=(6, 6))
+    query = query_of([0, 1, 2, 3, 4, 6])
+    negatives = InBatch(users, exclude="self")(query)
+    hits = accidental_hits(query.positive, negatives.ids)
+    assert query.positive.tolist() == [3, 4, 3, 3, 4, 3]
+    assert hits.sum(1).tolist() == [4, 2, 4, 4, 2, 4]
+    assert torch.equal(negatives.mask, ~hits)
+    own = torch.tensor([[0, 3], [4, 4]])
+    assert accidental_hits(torch.tensor([3, 4]), own).tolist() == [[False, True], [True, True]]
