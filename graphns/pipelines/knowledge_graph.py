@@ -127,7 +127,8 @@ def step(
         options |= {name: parts[name] for name in names}
     loss = config.loss()(positive_score, negative_score, negatives.mask, **options)
     with torch.no_grad():
-        feedback = Feedback(positive_score, negative_score, loss, model.query_vectors(anchor), model.embed(positive))
+        vectors = (model.query_vectors(anchor), model.embed(positive)) if sampler.stateful else (None, None)
+        feedback = Feedback(positive_score, negative_score, loss, *vectors)
     if config.regularization:
         loss = loss + config.regularization * model.penalty(anchor, positive)
     return Step(loss, query, negatives, feedback, sample_seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cache
 from importlib import import_module
 from typing import Any, Literal, Self
 
@@ -16,6 +17,11 @@ from graphns.scorers.relational import RelationalModel
 SCORERS = {"transe": "transe:TransE", "distmult": "distmult:DistMult", "complex": "complex:ComplEx",
            "rotate": "rotate:RotatE", "bilinear": "bilinear:Bilinear"}
 """Names of scorers, and where in `graphns.scorers` they are."""
+
+
+@cache
+def _parameters(objective: Callable[..., Tensor]) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(objective).parameters  # asked at every step
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,7 @@ class KnowledgeGraphConfig:
             ValueError: no objective is so called, it is not one of scores and mask, or it has no such options.
         """
         objective: Callable[..., Tensor] = load(self.objective, "objective")
-        names = list(inspect.signature(objective).parameters)
+        names = list(_parameters(objective))
         if names[:3] != ["positive_score", "negative_score", "mask"]:
             raise ValueError(f"the objective {self.objective!r} takes {', '.join(names[:3])}; a knowledge graph is "
                              "trained with one of positive_score, negative_score and mask")
@@ -122,7 +128,7 @@ class KnowledgeGraphConfig:
         Raises:
             ValueError: `corrected`, and the objective cannot be.
         """
-        parameters = inspect.signature(self.loss()).parameters
+        parameters = _parameters(self.loss())
         names = tuple(name for name in ("log_prob", "positive_log_prob") if name in parameters)
         if self.corrected and not names:
             raise ValueError(f"the objective {self.objective!r} cannot be corrected: leave corrected=False")

@@ -100,8 +100,18 @@ def test_a_step_is_its_objective() -> None:
     torch.testing.assert_close(done.loss, plain + 0.1 * model.penalty(query.anchor, query.positive))
     torch.testing.assert_close(done.feedback.loss, plain.detach())
     torch.testing.assert_close(done.feedback.positive_score, positive.detach())
+    assert done.feedback.anchor_vectors is None  # nobody would read them
     assert not bool(data.train.known().has_edge(
         query.anchor.repeat_interleave(3, 0), negatives.ids.flatten()).any())
+
+
+def test_samplers_with_state_are_told_the_vectors() -> None:
+    data = tiny()
+    model = SMALL.build(12, 3)
+    done = step(model, model, questions_of(data)[0], build_sampler("adversarial", data.train), SMALL, Stream(0))
+    assert torch.equal(done.feedback.positive_vectors, model.embed(done.query.positive))
+    assert torch.equal(done.feedback.anchor_vectors, model.query_vectors(done.query.anchor))
+    assert not done.feedback.anchor_vectors.requires_grad
 
 
 def test_sampled_softmax_over_everything_is_the_full_softmax() -> None:
