@@ -1,1 +1,1 @@
-"""Probes and measures of negatives."""
+"""Probes, measures of negatives, and ranks of facts."""

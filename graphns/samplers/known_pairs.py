@@ -21,7 +21,8 @@ def row_entries(indptr: Tensor, indices: Tensor, rows: Tensor) -> tuple[Tensor, 
     """
     at = rows.clamp(min=0)
     start = indptr[at]
-    size = torch.where(rows < 0, 0, indptr[at + 1] - start)
+    end = indptr[(at + 1).clamp(max=len(indptr) - 1)]  # a matrix without rows has no second entry
+    size = torch.where(rows < 0, 0, end - start)
     place = torch.repeat_interleave(torch.arange(len(rows), device=rows.device), size)
     within = torch.arange(len(place), device=rows.device) - (size.cumsum(0) - size)[place]
     return place, indices[start[place] + within].long()

@@ -1,1 +1,1 @@
-"""Scores of pairs from their vectors."""
+"""Scores of pairs from their vectors, and of triples from entities and relations."""

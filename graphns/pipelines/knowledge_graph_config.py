@@ -1,0 +1,157 @@
+"""The settings of a knowledge-graph run."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cache
+from importlib import import_module
+from typing import Any, Literal, Self
+
+from torch import Tensor
+
+from graphns.registry import load
+from graphns.scorers.relational import RelationalModel
+
+SCORERS = {"transe": "transe:TransE", "distmult": "distmult:DistMult", "complex": "complex:ComplEx",
+           "rotate": "rotate:RotatE", "bilinear": "bilinear:Bilinear"}
+"""Names of scorers, and where in `graphns.scorers` they are."""
+
+
+@cache
+def _parameters(objective: Callable[..., Tensor]) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(objective).parameters  # asked at every step
+
+
+@dataclass(frozen=True)
+class KnowledgeGraphConfig:
+    """Everything that decides a run besides the data and the sampler.
+
+    Args:
+        scorer: a name of `SCORERS`.
+        dim: numbers in the vector of an entity.
+        scorer_options: further arguments of the scorer, such as ``{"norm": 2}``.
+        objective: a registered objective of scores and mask: "margin", "bce", "bpr", "infonce", "sampled-softmax", ….
+        objective_options: further arguments of the objective, such as ``{"margin": 4.0}``.
+        corrected: divide the draws' density out of the loss (needs a sampler of density "marginal"); objectives that
+            cannot do without, as sampled-softmax, always do.
+        k: negatives a fact and epoch.
+        side: how the side to corrupt is chosen: "fair", a coin; "bern", `Triples.head_chance`.
+        batch_size: facts a step.
+        epochs: passes over the train facts.
+        learning_rate: of Adam, for the model.
+        adversary_rate: of Adam, for the parameters of the sampler, if it has any.
+        regularization: times the mean squared length of the vectors that a fact reads.
+        validate_every: epochs between validations, whose filtered MRR chooses the epoch; the last is validated too.
+        patience: validations without a better one after which the run stops; None: never.
+        seed: of the weights, the order of the facts, the sides and the draws.
+
+    Raises:
+        ValueError: a value out of range or an unknown name; the message names it.
+
+    Example:
+        >>> KnowledgeGraphConfig(scorer="distmult", objective="bce").build(5, 2).entity_table.shape
+        torch.Size([5, 64])
+    """
+
+    scorer: str = "transe"
+    dim: int = 64
+    scorer_options: dict[str, Any] = field(default_factory=dict)
+    objective: str = "margin"
+    objective_options: dict[str, Any] = field(default_factory=dict)
+    corrected: bool = False
+    k: int = 16
+    side: Literal["fair", "bern"] = "fair"
+    batch_size: int = 512
+    epochs: int = 100
+    learning_rate: float = 0.01
+    adversary_rate: float = 0.001
+    regularization: float = 0.0
+    validate_every: int = 10
+    patience: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the values once, where they come in."""
+        for name, least in (("dim", 1), ("k", 1), ("batch_size", 1), ("epochs", 0), ("validate_every", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        for name in ("learning_rate", "adversary_rate"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+        if self.regularization < 0:
+            raise ValueError(f"regularization must not be negative, got {self.regularization}")
+        if self.patience is not None and self.patience < 1:
+            raise ValueError(f"patience must be at least 1, or None to never stop, got {self.patience}")
+        if self.side not in ("fair", "bern"):
+            raise ValueError(f"side must be 'fair' or 'bern', got {self.side!r}")
+        if self.scorer not in SCORERS:
+            raise ValueError(f"no scorer is called {self.scorer!r}; there are: {', '.join(SCORERS)}")
+        self.correction_names()
+
+    def build(self, num_entities: int, num_relations: int) -> RelationalModel:
+        """The untrained model, its parameters drawn by `seed`.
+
+        Raises:
+            ValueError: the scorer refuses its options.
+        """
+        module, _, name = SCORERS[self.scorer].partition(":")
+        scorer = getattr(import_module(f"graphns.scorers.{module}"), name)
+        try:
+            model: RelationalModel = scorer(num_entities, num_relations, self.dim, seed=self.seed,
+                                            **self.scorer_options)
+        except TypeError as error:
+            raise ValueError(f"{name} refuses the options {self.scorer_options}: {error}") from error
+        return model
+
+    def loss(self) -> Callable[..., Tensor]:
+        """The objective itself.
+
+        Raises:
+            ValueError: no objective is so called, it is not one of scores and mask, or it has no such options.
+        """
+        objective: Callable[..., Tensor] = load(self.objective, "objective")
+        names = list(_parameters(objective))
+        if names[:3] != ["positive_score", "negative_score", "mask"]:
+            raise ValueError(f"the objective {self.objective!r} takes {', '.join(names[:3])}; a knowledge graph is "
+                             "trained with one of positive_score, negative_score and mask")
+        unknown = sorted(set(self.objective_options) - set(names[3:]))
+        if unknown:
+            raise ValueError(f"the objective {self.objective!r} has no option {unknown[0]!r}; it has: "
+                             f"{', '.join(names[3:])}")
+        return objective
+
+    def correction_names(self) -> tuple[str, ...]:
+        """The arguments of the objective that a correction fills; none where it is not corrected.
+
+        Raises:
+            ValueError: `corrected`, and the objective cannot be.
+        """
+        parameters = _parameters(self.loss())
+        names = tuple(name for name in ("log_prob", "positive_log_prob") if name in parameters)
+        if self.corrected and not names:
+            raise ValueError(f"the objective {self.objective!r} cannot be corrected: leave corrected=False")
+        required = any(parameters[name].default is inspect.Parameter.empty for name in names)
+        return names if self.corrected or required else ()
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The configuration that `to_dict` wrote.
+
+        Raises:
+            ValueError: an unknown setting.
+        """
+        names = [each.name for each in fields(cls)]
+        unknown = sorted(set(values) - set(names))
+        if unknown:
+            raise ValueError(f"a knowledge-graph run has no setting {unknown[0]!r}; there are: {', '.join(names)}")
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for YAML or JSON."""
+        return asdict(self)
+
+    def replace(self, **changes: Any) -> Self:
+        """The same settings with changes."""
+        return replace(self, **changes)
