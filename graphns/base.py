@@ -78,10 +78,8 @@ class Query:
         if self.k < 1:
             raise ValueError(f"k must be at least 1, got {self.k}")
         if self.anchor.dim() not in (1, 2) or self.positive.shape != self.anchor.shape[:1]:
-            raise ValueError(
-                f"need anchor [B] or [B, a] and one positive per anchor, got anchor {tuple(self.anchor.shape)} "
-                f"and positive {tuple(self.positive.shape)}"
-            )
+            raise ValueError(f"need anchor [B] or [B, a] and one positive per anchor, got anchor "
+                             f"{tuple(self.anchor.shape)} and positive {tuple(self.positive.shape)}")
         for name in ("anchor", "positive"):
             object.__setattr__(self, name, _as_ids(getattr(self, name), name))
         if self.stream is None:
@@ -245,13 +243,17 @@ class Sampler(nn.Module, ABC):
         """Whether this sampler, or one inside it, reads the model."""
         return any(m.needs_model for m in self.modules() if isinstance(m, Sampler))
 
+    @final
+    @property
+    def trainable(self) -> bool:
+        """Whether this sampler, or one inside it, has parameters that learn."""
+        return any(parameter.requires_grad for parameter in self.parameters())
+
     def _refuse_worker(self) -> None:
-        why = "reads the model" if self.model_aware else "keeps state" if self.stateful else ""
-        if why:
-            raise RuntimeError(
-                f"{type(self).__name__} {why}, and a loader worker holds only a copy. Split it: let the loader draw "
-                "the pool with a static sampler, and call this sampler in the training step"
-            )
+        reasons = {"reads the model": self.model_aware, "keeps state": self.stateful, "learns": self.trainable}
+        for why in (reason for reason, holds in reasons.items() if holds):
+            raise RuntimeError(f"{type(self).__name__} {why}, and a loader worker holds only a copy. Split it: let the "
+                               "loader draw the pool with a static sampler, and call this sampler in the training step")
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Sampler:
         # graphs are data, not state: no buffers, not in state_dict, but they move with their sampler

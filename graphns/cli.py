@@ -163,9 +163,9 @@ def _refuse_needs(name: str) -> None:
     from graphns import registry
     from graphns.compare.specs import unmet
 
-    missing = unmet(registry.find(name), {"model": None})  # of the model, `_refuse_model` tells
+    missing = unmet(registry.find(name), {"model": None, "pairs": None})  # of the model, `_refuse_model` tells
     if missing:
-        free = ", ".join(row.name for row in registry.entries("sampler") if not row.needs)
+        free = ", ".join(row.name for row in registry.entries("sampler") if not set(row.needs) - {"pairs"})
         raise ValueError(f"{name} needs {' and '.join(missing)}, which a file of edges has not; without there are: "
                          f"{free}")
 
@@ -174,7 +174,7 @@ def _refuse_model(built: Sampler, name: str) -> None:
     if built.model_aware:
         from graphns import registry
 
-        free = ", ".join(row.name for row in registry.entries("sampler") if not row.needs)
+        free = ", ".join(row.name for row in registry.entries("sampler") if not set(row.needs) - {"pairs"})
         raise ValueError(f"{name} reads a model's scores, and a file has no model; without one there are: {free}")
 
 

@@ -22,7 +22,7 @@ from graphns.compare.surroundings import machine, versions
 
 DEFAULT_SAMPLERS = "uniform,degree,hop-ring,random-walk,hardest,tempered,in-batch,clustered"
 """Some of every family that needs no training."""
-GIVEN: dict[str, str | None] = {"model": None}
+GIVEN: dict[str, str | None] = {"model": None, "pairs": None}
 """What an audit can give to samplers that need it: the spectral model."""
 KIND = "graphns audit"  # how a folder of ours is known
 

@@ -19,6 +19,7 @@ NEEDS = {
     "model": "a model's scores", "features": "a feature vector for each node", "relations": "triples with relations",
     "types": "a type for each node", "time": "a time for each edge", "clusters": "a cluster for each node",
     "candidates": "a list of candidates for each anchor", "labels": "a class for each node",
+    "vectors": "training that scores vectors", "pairs": "training that takes pairs of its own",
 }
 """What the registry's `needs` mean, in words."""
 _WORDS: dict[str, Any] = {"true": True, "yes": True, "false": False, "no": False, "none": None}

@@ -13,6 +13,30 @@ Form = Literal["log", "harmonic"]
 _EULER = 0.5772156649015329  # the Euler-Mascheroni constant: digamma(r + 1) + it is the harmonic sum
 
 
+def estimated_rank(tries: Tensor, num_candidates: Tensor | int) -> Tensor:
+    r"""WARP's estimate of the positive's rank from the tries that a violation took.
+
+    .. math:: \widehat{\mathrm{rank}} = \lfloor (n - 1) / T \rfloor
+
+    The more tries, the fewer candidates violate. An objective weighs a slot by it, with :math:`\log \max(1, r)`
+    (LightFM) or :math:`\sum_{i \le r} 1 / i` (the paper).
+
+    Args:
+        tries: [B, k] integers, 0 where nothing was found.
+        num_candidates: n, an integer, or [B, 1] where anchors differ.
+
+    Returns:
+        [B, k] int64; 0 where nothing was found.
+
+    Example:
+        >>> estimated_rank(torch.tensor([[1, 3, 10, 0]]), 101)
+        tensor([[100,  33,  10,   0]])
+    """
+    rank = torch.div(torch.as_tensor(num_candidates, device=tries.device) - 1, tries.clamp(min=1),
+                     rounding_mode="floor")
+    return torch.where(tries > 0, rank, 0).long()
+
+
 def warp_weight(tries: Tensor, num_candidates: int | Tensor, form: Form = "log") -> Tensor:
     r"""The weight of a violation that was found at the given number of tries.
 
@@ -49,7 +73,7 @@ def warp_weight(tries: Tensor, num_candidates: int | Tensor, form: Form = "log")
     if not torch.compiler.is_compiling() and (bool((tries < 1).any()) or bool((count < 1).any())):
         raise ValueError("tries and num_candidates must be at least 1, got a smallest of "
                          f"{int(tries.min())} and {int(count.min())}")
-    rank = torch.div(count - 1, tries, rounding_mode="floor").double()
+    rank = estimated_rank(tries, count).double()
     if form == "log":
         return rank.clamp(min=1).log()
     return torch.where(rank > 0, torch.digamma(rank + 1) + _EULER, 0.0)

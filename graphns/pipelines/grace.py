@@ -264,7 +264,7 @@ def train(
         done = step(module, data, make_views(data, config, stream.child(_VIEWS)), sampler, config, stream, epoch)
         loss = done.loss
         if adversary is not None:
-            loss = loss + adversary(done.negatives, done.feedback)
+            loss = loss + adversary(done.negatives, done.feedback, done.query)
         fabric_optimizer.zero_grad()
         fabric.backward(loss)
         fabric_optimizer.step()

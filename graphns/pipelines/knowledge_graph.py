@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -135,9 +134,8 @@ def step(
 
 
 def adversary_loss(sampler: Any, done: Step) -> Tensor:
-    """The sampler's own loss of a step; one that counts epochs (KBGAN) is told the query too."""
-    told = (done.query,) if "query" in inspect.signature(sampler.loss).parameters else ()
-    loss: Tensor = sampler.loss(done.negatives, done.feedback, *told)
+    """The sampler's own loss of a step."""
+    loss: Tensor = sampler.loss(done.negatives, done.feedback, done.query)
     return loss
 
 

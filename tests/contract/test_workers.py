@@ -35,10 +35,15 @@ class Draw:
         return {name: (n.ids.clone(), n.mask.clone()) for name, n in drawn.items()}
 
 
+def held_back(sampler: Sampler) -> bool:
+    """Whether a copy in a worker would go stale."""
+    return sampler.stateful or sampler.model_aware or sampler.trainable
+
+
 def loader_capable() -> dict[str, Sampler]:
-    """The samplers that a loader may hold: neither stateful nor reading the model."""
+    """The samplers that a loader may hold: neither stateful nor trainable nor reading the model."""
     made = {name: build(name, GRAPH) for name in NAMES}
-    return {name: each for name, each in made.items() if not (each.stateful or each.model_aware)}
+    return {name: each for name, each in made.items() if not held_back(each)}
 
 
 def draw_all(workers: int, way: str | None) -> list[dict[str, tuple[Tensor, Tensor]]]:
@@ -65,10 +70,10 @@ def test_loader_workers_draw_the_same(way: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_refuses_a_worker_where_it_must(name: str) -> None:
     sampler = build(name, GRAPH)
-    if not (sampler.stateful or sampler.model_aware):
+    if not held_back(sampler):
         assert name in loader_capable()
         return
-    why = "reads the model" if sampler.model_aware else "keeps state"
+    why = "reads the model" if sampler.model_aware else "keeps state" if sampler.stateful else "learns"
     loader: DataLoader[Any] = DataLoader(
         range(4), 2, collate_fn=Draw({name: sampler}, GRAPH), num_workers=1,  # type: ignore[arg-type]
         multiprocessing_context="fork", timeout=60,

@@ -9,34 +9,13 @@ from torch import Tensor
 
 from graphns.base import Density, Negatives, Query, Sampler
 from graphns.graph.graph import Graph
+from graphns.objectives.warp import estimated_rank
 from graphns.samplers.exclusion import Exclude
 from graphns.samplers.pool import usable_scores
 from graphns.samplers.slots import draw_handfuls, positive_scores
 from graphns.samplers.static.uniform import Uniform
 
-
-def estimated_rank(tries: Tensor, num_candidates: Tensor | int) -> Tensor:
-    r"""WARP's estimate of the positive's rank from the tries that a violation took.
-
-    .. math:: \widehat{\mathrm{rank}} = \lfloor (n - 1) / T \rfloor
-
-    The more tries, the fewer candidates violate. An objective weighs a slot by it, with :math:`\log \max(1, r)`
-    (LightFM) or :math:`\sum_{i \le r} 1 / i` (the paper).
-
-    Args:
-        tries: [B, k] integers, 0 where nothing was found.
-        num_candidates: n, an integer, or [B, 1] where anchors differ.
-
-    Returns:
-        [B, k] int64; 0 where nothing was found.
-
-    Example:
-        >>> estimated_rank(torch.tensor([[1, 3, 10, 0]]), 101)
-        tensor([[100,  33,  10,   0]])
-    """
-    rank = torch.div(torch.as_tensor(num_candidates, device=tries.device) - 1, tries.clamp(min=1),
-                     rounding_mode="floor")
-    return torch.where(tries > 0, rank, 0).long()
+__all__ = ["WARP", "estimated_rank"]
 
 
 class WARP(Sampler):
