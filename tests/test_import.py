@@ -50,3 +50,12 @@ def test_every_public_name_is_there(name: str) -> None:
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="Unifrom"):
         graphns.Unifrom  # noqa: B018
+
+
+def test_every_sampler_is_imported_by_its_class() -> None:
+    """A name that `graphns list` shows is a class of the package itself."""
+    from graphns.registry import entries
+
+    for row in entries("sampler"):
+        if row.family != "third party":
+            assert getattr(graphns, row.target.partition(":")[2]) is row.load()

@@ -17,7 +17,7 @@ from graphns.streams import bounded, unit
 
 
 class Mixture(Sampler):
-    r"""Draw each slot from part i with probability :math:`w_i` (MNS).
+    r"""Draw each slot from part i with probability :math:`w_i`.
 
     .. math:: q(j \mid u) = \sum_i w_i\, q_i(j \mid u)
 
