@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
-from graphns.base import Query
+from graphns.base import Negatives, Query
+from graphns.graph.graph import Graph
+from graphns.samplers.exclusion import Exclude, excluded, is_candidate
 from graphns.streams import bounded
 
 
@@ -38,6 +43,17 @@ def chosen_positives(query: Query, k: int, num_candidates: int) -> Tensor:
         # the holders of the k lowest lots: a choice by row id, whatever the order of the batch
         ids = ids[:, query.stream.words(query.row, 1)[:, 0].argsort(stable=True)[:k]]
     return ids
+
+
+def positives_of_batch(
+    graph: Graph, query: Query, exclude: Exclude, log_share: Callable[[Tensor], Tensor]
+) -> Negatives:
+    """Some k of the batch's positives, shared, with the log of their share of all; slots beyond B are masked."""
+    ids = chosen_positives(query, query.k, graph.num_dst)
+    rows, extra = excluded(graph, query, exclude)
+    mask = is_candidate(graph, rows, extra, ids)
+    empty = (0, query.k - ids.shape[1])
+    return Negatives(pad(ids, empty), pad(log_share(ids), empty), pad(mask, empty, value=False))
 
 
 def log_mixed(log_share: Tensor, share: float, num_candidates: int) -> Tensor:

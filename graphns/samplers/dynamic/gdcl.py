@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from graphns.base import Density, Feedback, Model, Negatives, Query, Sampler
-from graphns.graph.clusters import clusters
 from graphns.graph.graph import Graph
 from graphns.graph.known import EdgeSet
 from graphns.kernels.csr import build_csr
 from graphns.kernels.sized import complement_sized
+from graphns.samplers.cluster_tables import Labels, cluster_tables, labels_of
 from graphns.samplers.exclusion import Exclude, Infeasible, check_choice, excluded, is_candidate, raise_if_short
 from graphns.samplers.known_pairs import row_entries
 
@@ -70,7 +70,7 @@ class GDCL(Sampler):
     num_steps: Tensor
 
     def __init__(
-        self, graph: Graph, labels: Tensor | tuple[Tensor, Tensor] | None = None, *, num_clusters: int | None = None,
+        self, graph: Graph, labels: Labels = None, *, num_clusters: int | None = None,
         every: int = 0, iterations: int = 10, seed: int = 0, exclude: Exclude = "neighbors",
         infeasible: Infeasible = "mask",
     ) -> None:
@@ -84,24 +84,14 @@ class GDCL(Sampler):
             raise ValueError("the anchors of an EdgeSet have no clusters; pass the Graph of its nodes")
         if graph.bipartite and every:
             raise ValueError("of a bipartite graph the model embeds the candidates only; give labels and every=0")
-        if labels is None:
-            if graph.bipartite:
-                raise ValueError("clusters of a bipartite graph must be given: labels=(of sources, of candidates)")
-            labels = clusters(graph, num_clusters or max(round(graph.num_src**0.5), 1), seed)
+        source, target, num = labels_of(graph, labels, num_clusters, seed)
         self.graph = graph
         self.every, self.iterations = every, iterations
         self.exclude: Exclude = exclude
         self.infeasible: Infeasible = infeasible
-        source, target = labels if isinstance(labels, tuple) else (labels, labels)
-        for what, given, size in (("source", source, graph.num_src), ("candidate", target, graph.num_dst)):
-            if given.shape != (size,) or given.is_floating_point() or int(given.min()) < 0:
-                raise ValueError(f"need one cluster >= 0 per {what}, integers [{size}], got {given.dtype} "
-                                 f"{tuple(given.shape)}")
-        num = int(torch.maximum(source.max(), target.max())) + 1
-        tables = _tables(target.long().to(graph.device), num)
-        for name, table in zip(("members", "place", "first"), tables, strict=True):
+        for name, table in cluster_tables(target, num)._asdict().items():
             self.register_buffer(name, table)
-        self.register_buffer("label", source.long().to(graph.device, copy=True))
+        self.register_buffer("label", source.clone())
         self.register_buffer("num_steps", torch.tensor(0, device=graph.device))
 
     def _draw(self, query: Query, k: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -167,13 +157,5 @@ class GDCL(Sampler):
                 break
             label = found
         self.label.copy_(label)
-        for table, new in zip((self.members, self.place, self.first), _tables(label, num), strict=True):
+        for table, new in zip((self.members, self.place, self.first), cluster_tables(label, num), strict=True):
             table.copy_(new)
-
-
-def _tables(label: Tensor, num: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Candidates by cluster, the place of each, and where each of `num` clusters begins."""
-    members = label.argsort(stable=True)
-    first = torch.zeros(num + 1, dtype=torch.int64, device=label.device)
-    first[1:] = torch.bincount(label, minlength=num).cumsum(0)
-    return members, members.argsort(), first

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from graphns.base import Density, Negatives, Query, Sampler
-from graphns.graph.clusters import clusters
 from graphns.graph.graph import Graph
 from graphns.kernels.csr import build_csr
 from graphns.kernels.sized import complement_sized
+from graphns.samplers.cluster_tables import Labels, cluster_tables, labels_of
 from graphns.samplers.exclusion import Exclude, Infeasible, check_choice, excluded, is_candidate, raise_if_short
 
 
@@ -64,7 +64,7 @@ class Clustered(Sampler):
     row_place: Tensor  # known edges, by rows, as places
 
     def __init__(
-        self, graph: Graph, labels: Tensor | tuple[Tensor, Tensor] | None = None, *, num_clusters: int | None = None,
+        self, graph: Graph, labels: Labels = None, *, num_clusters: int | None = None,
         within: Literal["anchor", "loaded"] = "anchor", seed: int = 0, exclude: Exclude = "neighbors",
         infeasible: Infeasible = "mask",
     ) -> None:
@@ -76,19 +76,8 @@ class Clustered(Sampler):
         self.within = within
         self.exclude = exclude
         self.infeasible = infeasible
-        if labels is None:
-            if graph.bipartite:
-                raise ValueError("clusters of a bipartite graph must be given: labels=(of sources, of candidates)")
-            labels = clusters(graph, num_clusters or max(round(graph.num_src**0.5), 1), seed)
-        source, target = labels if isinstance(labels, tuple) else (labels, labels)
-        source = _check_labels(source, graph.num_src, "source").to(graph.device)
-        target = _check_labels(target, graph.num_dst, "candidate").to(graph.device)
-        num = int(torch.maximum(source.max(), target.max())) + 1
-        members = target.argsort(stable=True)
-        place = torch.empty_like(members)
-        place[members] = torch.arange(len(members), device=members.device)
-        first = torch.zeros(num + 1, dtype=torch.int64, device=members.device)
-        first[1:] = torch.bincount(target, minlength=num).cumsum(0)
+        source, target, num = labels_of(graph, labels, num_clusters, seed)
+        members, place, first = cluster_tables(target, num)
         row, column = graph.edge_index
         if within == "anchor":
             # only edges inside a cluster matter, counted from the cluster's begin
@@ -165,11 +154,3 @@ class Clustered(Sampler):
         own = cluster == label[:, None] if self.within == "anchor" else torch.isin(cluster, label)
         allowed = is_candidate(self.graph, rows, extra, ids) & own
         return torch.where(allowed, -counts.clamp(min=1).double().log().float()[:, None], -torch.inf)
-
-
-def _check_labels(labels: Tensor, size: int, what: str) -> Tensor:
-    if labels.shape != (size,) or labels.is_floating_point() or int(labels.min()) < 0:
-        raise ValueError(
-            f"need one cluster >= 0 per {what}, integers [{size}], got {labels.dtype} {tuple(labels.shape)}"
-        )
-    return labels.long()

@@ -6,12 +6,11 @@ from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from graphns.base import Density, Feedback, Negatives, Query, Sampler
 from graphns.graph.graph import Graph
-from graphns.samplers.batch import chosen_positives
-from graphns.samplers.exclusion import Exclude, check_choice, excluded, is_candidate
+from graphns.samplers.batch import positives_of_batch
+from graphns.samplers.exclusion import Exclude, check_choice
 from graphns.streams import Stream, bounded
 
 
@@ -106,11 +105,7 @@ class Frequency(Sampler):
 
     def sample(self, query: Query) -> Negatives:
         """Choose among the batch's positives, and mask."""
-        ids = chosen_positives(query, query.k, self.graph.num_dst)
-        rows, extra = excluded(self.graph, query, self.exclude)
-        mask = is_candidate(self.graph, rows, extra, ids)
-        empty = (0, query.k - ids.shape[1])
-        return Negatives(pad(ids, empty), pad(self.log_share(ids), empty), pad(mask, empty, value=False))
+        return positives_of_batch(self.graph, query, self.exclude, self.log_share)
 
     def log_prob(self, query: Query, ids: Tensor) -> Tensor:
         """Log of the estimated share, for every anchor alike: not filtered."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 from torch import Tensor
-from torch.nn.functional import pad
 
 from graphns.base import Density, Negatives, Query, Sampler
 from graphns.graph.graph import Graph
-from graphns.samplers.batch import chosen_positives
-from graphns.samplers.exclusion import Exclude, check_choice, excluded, is_candidate
+from graphns.samplers.batch import positives_of_batch
+from graphns.samplers.exclusion import Exclude, check_choice
 from graphns.samplers.popularity import Popularity, PopularityLike, popularity_of
 
 
@@ -78,11 +77,7 @@ class InBatch(Sampler):
 
     def sample(self, query: Query) -> Negatives:
         """Choose among the batch's positives, and mask."""
-        ids = chosen_positives(query, query.k, self.graph.num_dst)
-        rows, extra = excluded(self.graph, query, self.exclude)
-        mask = is_candidate(self.graph, rows, extra, ids)
-        empty = (0, query.k - ids.shape[1])
-        return Negatives(pad(ids, empty), pad(self.popularity.log_share(ids), empty), pad(mask, empty, value=False))
+        return positives_of_batch(self.graph, query, self.exclude, self.popularity.log_share)
 
     def log_prob(self, query: Query, ids: Tensor) -> Tensor:
         """Log of the popularity share, for every anchor alike: not filtered."""
