@@ -29,6 +29,11 @@ FAMILIES = {
     "efficient": "reuses what is at hand",
     "compose": "samplers around samplers",
 }
+OTHERS = {
+    "objective": "make a scalar of scores",
+    "mixer": "bend candidates into negatives that are rows of no table",
+    "batcher": "choose the anchors of a batch",
+}
 # what users call besides the names of the package itself and the registry's
 PACKAGES = ("graphns.graph", "graphns.views", "graphns.scorers", "graphns.encoders", "graphns.metrics", "graphns.data",
             "graphns.pipelines")
@@ -37,6 +42,11 @@ PACKAGES = ("graphns.graph", "graphns.views", "graphns.scorers", "graphns.encode
 def built_in(kind: str) -> list[Entry]:
     """The rows of a kind that come with graphns."""
     return [entry for entry in entries(kind) if entry.family != "third party"]  # type: ignore[arg-type]
+
+
+def link(entry: Entry) -> str:
+    """The name of a row, leading to its page."""
+    return f"[{entry.name}]({entry.kind}s/{entry.name}.md)"
 
 
 def samplers() -> str:
@@ -53,10 +63,13 @@ def samplers() -> str:
                 continue
             made: Sampler = entry.load().from_graph(graph)
             lines.append("| " + " | ".join([
-                f"[{entry.name}](samplers/{entry.name}.md)", f"`{type(made).__name__}`", entry.summary,
+                link(entry), f"`{type(made).__name__}`", entry.summary,
                 ", ".join(entry.aliases), "yes" if made.model_aware else "no", "yes" if made.stateful else "no",
                 made.density, entry.paper,
             ]) + " |")
+    lines.append("\n## Beside the samplers\n")
+    for kind, idea in OTHERS.items():
+        lines.append(f"- {kind.capitalize()}s {idea}: {', '.join(map(link, built_in(kind)))}.")
     return "\n".join(lines) + "\n"
 
 
@@ -86,14 +99,14 @@ def reference() -> str:
             plain = name in ("Model", "Sampler") or issubclass(thing, Exception)
             call = "" if plain else f"({arguments(thing)})"
             lines.append(f"| `{name}{call}` | {first_line(thing)} |")
-    for kind in ("objective", "mixer", "batcher"):
+    for kind in OTHERS:
         rows = built_in(kind)
         if rows:
             lines += [f"\n## {kind.capitalize()}s\n", "| name | function | what it is | paper |", "|---|---|---|---|"]
             for entry in rows:
                 thing = entry.load()
                 place = entry.target.replace(":", ".")
-                lines.append(f"| {entry.name} | `{place}({arguments(thing)})` | {first_line(thing)} | {entry.paper} |")
+                lines.append(f"| {link(entry)} | `{place}({arguments(thing)})` | {first_line(thing)} | {entry.paper} |")
     for package in PACKAGES:
         rows = []
         for info in pkgutil.iter_modules(importlib.import_module(package).__path__, f"{package}."):

@@ -48,7 +48,7 @@ def find(name: str, kind: Kind = "sampler") -> Entry:
     """The row of a name or alias.
 
     Raises:
-        UnknownNameError: with the nearest right names.
+        UnknownNameError: with what the name is among other kinds, or the nearest right names.
 
     Example:
         >>> find("dns").target
@@ -61,9 +61,17 @@ def find(name: str, kind: Kind = "sampler") -> Entry:
             names.setdefault(each, row)
     if wanted in names:
         return names[wanted]
+    others = [row for row in entries() if wanted in (row.name, *row.aliases)]
+    if others:  # the right name, asked for as the wrong kind
+        known = "; ".join(f"{wanted} is {_article(row.kind)}: {row.target.replace(':', '.')}" for row in others)
+        raise UnknownNameError(f"no {kind} is called {name!r}; {known}")
     near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(row.name for row in entries(kind))}"
     raise UnknownNameError(f"no {kind} is called {name!r}; {hint}")
+
+
+def _article(kind: Kind) -> str:
+    return f"an {kind}" if kind == "objective" else f"a {kind}"
 
 
 def load(name: str, kind: Kind = "sampler") -> Any:

@@ -1,4 +1,4 @@
-"""The docs are true: examples run, tables are up to date, every sampler has its page, links lead somewhere."""
+"""The docs are true: examples run, tables are up to date, every name has its page, links lead somewhere."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from types import ModuleType
 
 import pytest
 
-from graphns.registry import entries
+from graphns.registry import Entry, Kind, entries
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 SAMPLERS = [entry for entry in entries("sampler") if entry.family != "third party"]
+KINDS = ("objective", "mixer", "batcher")
+OTHERS = [entry for kind in KINDS for entry in entries(kind) if entry.family != "third party"]
 
 
 def page_name(page: Path) -> str:
@@ -57,8 +59,28 @@ def test_every_sampler_has_a_page(entry: object) -> None:
     assert "**Paper" in text and target in "".join(code for _, code in blocks(page, "python"))
 
 
-def test_no_page_without_a_sampler() -> None:
-    assert {page.stem for page in (DOCS / "samplers").glob("*.md")} == {entry.name for entry in SAMPLERS}
+@pytest.mark.parametrize("entry", OTHERS, ids=lambda e: f"{e.kind}-{e.name}")
+def test_every_objective_mixer_and_batcher_has_a_page(entry: Entry) -> None:
+    """Formula first, then the paper, what was kept and changed, and an example that imports it and asserts."""
+    page = DOCS / f"{entry.kind}s" / f"{entry.name}.md"
+    assert page.exists(), f"write {page}"
+    text, code = page.read_text(), "".join(code for _, code in blocks(page, "python"))
+    module, _, target = entry.target.partition(":")
+    assert text.startswith(f"# {entry.name}\n\n$$"), "the formula comes first"
+    assert "**Paper" in text and "**Kept and changed.**" in text
+    assert re.search(rf"^from {re.escape(module)} import .*\b{target}\b", code, re.MULTILINE)
+    assert re.search(rf"\b{target}\(", code) and re.search("^ *assert ", code, re.MULTILINE)
+
+
+@pytest.mark.parametrize("kind", ["sampler", *KINDS])
+def test_no_page_without_a_name(kind: Kind) -> None:
+    names = {entry.name for entry in (*SAMPLERS, *OTHERS) if entry.kind == kind}
+    assert {page.stem for page in (DOCS / f"{kind}s").glob("*.md")} == names
+
+
+def test_the_navigation_names_every_page_beside_the_samplers() -> None:
+    pages = re.findall(r"[\w-]+/[\w-]+\.md", (ROOT / "mkdocs.yml").read_text())
+    assert pages == [f"{entry.kind}s/{entry.name}.md" for entry in OTHERS]
 
 
 @pytest.mark.parametrize("name", ["samplers.md", "reference.md"])

@@ -13,7 +13,7 @@ from graphns import registry
 from graphns.base import Sampler
 from graphns.batchers.batcher import Batcher
 from graphns.mixers.mixer import Mixer
-from graphns.registry import Entry, UnknownNameError, entries, find, load, register
+from graphns.registry import Entry, Kind, UnknownNameError, entries, find, load, register
 
 FAMILIES = {"static", "dynamic", "adversarial", "efficient", "compose"}
 PLUGIN = '''
@@ -105,6 +105,19 @@ def test_a_wrong_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="no objective is called 'zzz'; there are: infonce"):
         find("zzz", "objective")
     assert issubclass(UnknownNameError, ValueError)
+
+
+@pytest.mark.parametrize(("name", "kind", "answer"), [
+    ("bern", "sampler", "no sampler is called 'bern'; bern is a batcher: graphns.batchers.bern.Bern"),
+    ("Hinge_AUC", "sampler", "hinge-auc is an objective: graphns.objectives.hinge_auc.hinge_auc"),
+    ("rns", "mixer", "rns is a sampler: graphns.samplers.static.uniform.Uniform"),  # an alias
+    ("warp", "batcher", "warp is a sampler: graphns.samplers.dynamic.warp.WARP; "
+                        "warp is an objective: graphns.objectives.warp.warp"),
+])
+def test_a_name_of_another_kind_is_answered_with_what_it_is(name: str, kind: Kind, answer: str) -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        find(name, kind)
+    assert str(caught.value).endswith(answer)
 
 
 @pytest.mark.usefixtures("own_rows")
