@@ -39,6 +39,7 @@ def build_sampler(name: str, facts: Triples, **options: Any) -> Sampler:
         UnknownNameError: there is no such sampler.
 
     Example:
+        >>> from graphns.base import Query
         >>> facts = Triples.from_tensor(torch.tensor([[0, 0, 1], [0, 0, 2]]), num_entities=4)
         >>> query = Query(torch.tensor([[0, 0]]), torch.tensor([1]), k=50, stream=Stream(0))
         >>> sorted(set(build_sampler("uniform", facts)(query).ids[0].tolist()))
@@ -169,7 +170,8 @@ def train(
             fabric_optimizer.step()
         if adversary is not None and adversary_learns:
             adversary.zero_grad()
-            adversary_loss(sampler, done.negatives, done.feedback, done.query).backward()
+            own_loss = adversary_loss(sampler, done.negatives, done.feedback, done.query)
+            own_loss.backward()  # type: ignore[no-untyped-call]
             adversary.step()
         sampler.update(done.query, done.negatives, done.feedback)
         return done
