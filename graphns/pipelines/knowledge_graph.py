@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from graphns.base import Feedback, Negatives, Query, Sampler
+from graphns.base import Sampler
 from graphns.data.knowledge_graph import KnowledgeGraph
 from graphns.graph.triples import Triples
 from graphns.metrics.ranking import Ranking, rank_triples
-from graphns.objectives.correction import correction
-from graphns.pipelines.checkpoint import Checkpoint
+from graphns.pipelines.adversary import adversary_loss, check_adversary, learns, turns
+from graphns.pipelines.checkpoint import Checkpoint, Log
 from graphns.pipelines.knowledge_graph_config import KnowledgeGraphConfig
+from graphns.pipelines.pretraining import phases_before
+from graphns.pipelines.questions import Questions, Step, one_pass, side_chance, step
 from graphns.pipelines.selection import Selection
 from graphns.registry import load
 from graphns.scorers.relational import RelationalModel
-from graphns.streams import Stream, unit
-
-_ORDER, _SIDES, _DRAWS = range(3)  # the independent streams of one epoch
-
-
-class Questions(NamedTuple):
-    """A batch: facts, each asked from one side. Anchors [B, 2], positives [B], and which facts they are [B]."""
-
-    anchor: Tensor
-    positive: Tensor
-    row: Tensor
-
-
-class Step(NamedTuple):
-    """What one step computed; `loss` carries the gradient of the model."""
-
-    loss: Tensor
-    query: Query
-    negatives: Negatives
-    feedback: Feedback
-    sample_seconds: float
+from graphns.streams import Stream
 
 
 def build_sampler(name: str, facts: Triples, **options: Any) -> Sampler:
@@ -59,6 +39,7 @@ def build_sampler(name: str, facts: Triples, **options: Any) -> Sampler:
         UnknownNameError: there is no such sampler.
 
     Example:
+        >>> from graphns.base import Query
         >>> facts = Triples.from_tensor(torch.tensor([[0, 0, 1], [0, 0, 2]]), num_entities=4)
         >>> query = Query(torch.tensor([[0, 0]]), torch.tensor([1]), k=50, stream=Stream(0))
         >>> sorted(set(build_sampler("uniform", facts)(query).ids[0].tolist()))
@@ -76,69 +57,6 @@ def build_sampler(name: str, facts: Triples, **options: Any) -> Sampler:
     return sampler
 
 
-def side_chance(facts: Triples, config: KnowledgeGraphConfig) -> Tensor:
-    """The chance to corrupt the head, of each relation [R]: bern's, or one half."""
-    chance = facts.head_chance()
-    return chance if config.side == "bern" else torch.full_like(chance, 0.5)
-
-
-def batches(facts: Triples, chance: Tensor, batch_size: int, stream: Stream) -> Iterator[Questions]:
-    """All facts once, in an order and from sides that `stream` decides; `chance` [R] is that of the head's side."""
-    rows = torch.arange(len(facts), device=facts.head.device)
-    corrupt_head = unit(stream.child(_SIDES).words(rows, 1)[:, 0]) < chance[facts.relation]
-    anchors, positives = facts.questions(corrupt_head)
-    order = stream.child(_ORDER).words(rows, 1)[:, 0].argsort()
-    for part in torch.split(order, batch_size):
-        yield Questions(anchors[part], positives[part], part)
-
-
-def step(
-    module: nn.Module, model: RelationalModel, questions: Questions, sampler: Sampler, config: KnowledgeGraphConfig,
-    stream: Stream, epoch: int = 0,
-) -> Step:
-    """One step without the update: negatives drawn from `stream`, scored, and the loss.
-
-    Args:
-        module: what gives scores with gradient: the model, or Fabric's hull of it.
-        model: the model itself, for samplers that read it.
-        questions: the batch.
-        sampler: draws the negatives.
-        config: k, the objective and its options.
-        stream: of the epoch.
-        epoch: for curricula.
-    """
-    anchor, positive, row = questions
-    query = Query(anchor, positive, config.k, model, stream.child(_DRAWS), row, epoch)
-    start = time.perf_counter()
-    negatives = sampler(query)
-    sample_seconds = time.perf_counter() - start
-    if negatives.anchor is not None:
-        raise ValueError(f"{type(sampler).__name__} draws both ends; a question needs other answers to its own anchor")
-    positive_score = module(anchor, positive[:, None])[:, 0]
-    if negatives.vectors is None:
-        negative_score = module(anchor, negatives.ids)
-    else:
-        negative_score = model.score_vectors(anchor, negatives.vectors)
-    options = dict(config.objective_options)
-    names = config.correction_names()
-    if names:
-        parts = dict(correction(sampler, query, negatives))
-        options |= {name: parts[name] for name in names}
-    loss = config.loss()(positive_score, negative_score, negatives.mask, **options)
-    with torch.no_grad():
-        vectors = (model.query_vectors(anchor), model.embed(positive)) if sampler.stateful else (None, None)
-        feedback = Feedback(positive_score, negative_score, loss, *vectors)
-    if config.regularization:
-        loss = loss + config.regularization * model.penalty(anchor, positive)
-    return Step(loss, query, negatives, feedback, sample_seconds)
-
-
-def adversary_loss(sampler: Any, done: Step) -> Tensor:
-    """The sampler's own loss of a step."""
-    loss: Tensor = sampler.loss(done.negatives, done.feedback, done.query)
-    return loss
-
-
 @dataclass(eq=False)
 class KnowledgeGraphResult:
     """A trained run.
@@ -154,6 +72,7 @@ class KnowledgeGraphResult:
         sample_seconds: of it, drawing.
         num_drawn: usable negatives drawn in all.
         config: its settings.
+        pretraining: what the epochs before measured, by the side that learned, "model" or "adversary".
     """
 
     model: RelationalModel
@@ -166,6 +85,7 @@ class KnowledgeGraphResult:
     sample_seconds: list[float]
     num_drawn: int
     config: KnowledgeGraphConfig = field(repr=False)
+    pretraining: dict[str, Log] = field(default_factory=dict, repr=False)
 
 
 def train(
@@ -182,7 +102,8 @@ def train(
 
     The sampler sees train facts alone. The filtered MRR of the valid facts chooses the epoch; test facts are ranked
     once, at the end, and choose nothing. A sampler with parameters and a `loss` (an adversary) takes a step of its own,
-    with an optimiser of its own, after each step of the model.
+    with an optimiser of its own, after each step of the model, or in turns of epochs (`config.alternation`). Either
+    side may be trained beforehand, on its own (`config.model_pretraining`, `config.adversary_pretraining`).
 
     Args:
         data: see `graphns.data.knowledge_graph.load_knowledge_graph`.
@@ -190,7 +111,7 @@ def train(
         config: None: `KnowledgeGraphConfig()`.
         folder: where checkpoints are written; if it holds one of this run, training goes on from there and ends with
             the same numbers as a run that was never cut off.
-        progress: called after every epoch with (epochs done, epochs in all, loss).
+        progress: called after every epoch with (epochs done, epochs in all, loss), those of pre-training included.
         checkpoint_every: epochs between checkpoints.
         accelerator: Fabric's: "cpu", "cuda", "mps", "auto".
 
@@ -198,7 +119,8 @@ def train(
     generator is left alone.
 
     Raises:
-        ValueError: the folder holds another run; the sampler cannot serve; the loss is no longer finite.
+        ValueError: the folder holds another run; the sampler cannot serve, or has no adversary that the settings could
+            train; the loss is no longer finite.
 
     Example:
         >>> table = torch.tensor([[0, 0, 1], [1, 0, 2], [2, 0, 3], [3, 0, 0]])
@@ -219,49 +141,59 @@ def train(
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
     chosen = Selection()
     parts: dict[str, Any] = {"model": model, "sampler": sampler, "optimizer": optimizer, "chosen": chosen}
+    check_adversary(sampler, config)
     adversary = None
-    if hasattr(sampler, "loss") and any(True for _ in sampler.parameters()):
+    if learns(sampler):
         adversary = torch.optim.Adam(sampler.parameters(), lr=config.adversary_rate)
         parts["adversary"] = adversary
-    run = Checkpoint(folder, parts, {"config": config.to_dict(), "sampler": type(sampler).__name__,
-                                     "data": fingerprint(data)})
+    phases = phases_before(config, model, sampler, lambda: build_sampler(
+        config.pretraining_sampler, data.train, **config.pretraining_options).to(fabric.device))
+    run = Checkpoint(folder, parts | {f"{phase.side}_pretraining": phase for phase in phases},
+                     {"config": config.to_dict(), "sampler": type(sampler).__name__, "data": fingerprint(data)})
     log = run.resume()
     module, fabric_optimizer = fabric.setup(model, optimizer)
     seen, chance = data.train.known() | data.valid.known(), side_chance(data.train, config)
-    for epoch in range(len(log.losses), config.epochs):
-        if config.patience is not None and chosen.waited >= config.patience:
-            break
-        start, total, drawing, num_drawn = time.perf_counter(), 0.0, 0.0, 0
-        stream = Stream(config.seed, epoch)
-        for questions in batches(data.train, chance, config.batch_size, stream):
-            done = step(module, model, questions, sampler, config, stream, epoch)
+    before = sum(phase.epochs for phase in phases)
+
+    def close_epoch(done: int, value: float) -> None:
+        if done % checkpoint_every == 0:
+            run.save(log)
+        if progress is not None:
+            progress(done, before + config.epochs, value)
+
+    def take(questions: Questions, stream: Stream, epoch: int) -> Step:
+        model_learns, adversary_learns = turns(config, epoch)
+        done = step(module, model, questions, sampler, config, stream, epoch)
+        if model_learns:
             fabric_optimizer.zero_grad()
             fabric.backward(done.loss)
             fabric_optimizer.step()
-            if adversary is not None:
-                adversary.zero_grad()
-                adversary_loss(sampler, done).backward()  # type: ignore[no-untyped-call]
-                adversary.step()
-            sampler.update(done.query, done.negatives, done.feedback)
-            total += float(done.loss.detach()) * len(questions.row)
-            drawing += done.sample_seconds
-            num_drawn += int(done.negatives.mask.sum())
-        value = total / max(len(data.train), 1)
-        if not abs(value) < float("inf"):
-            raise ValueError(f"the loss is {value} at epoch {epoch}: lower learning_rate={config.learning_rate}")
-        log.add(value, time.perf_counter() - start, drawing, num_drawn)
+        if adversary is not None and adversary_learns:
+            adversary.zero_grad()
+            own_loss = adversary_loss(sampler, done.negatives, done.feedback, done.query)
+            own_loss.backward()  # type: ignore[no-untyped-call]
+            adversary.step()
+        sampler.update(done.query, done.negatives, done.feedback)
+        return done
+
+    for phase in phases:
+        for value in phase.train(data.train, chance):
+            close_epoch(sum(len(each.log.losses) for each in phases), value)
+    for epoch in range(len(log.losses), config.epochs):
+        if config.patience is not None and chosen.waited >= config.patience:
+            break
+        log.add(*one_pass(data.train, chance, config.batch_size, Stream(config.seed, epoch), epoch, take,
+                          f": lower learning_rate={config.learning_rate}"))
         if (epoch + 1) % config.validate_every == 0 or epoch + 1 == config.epochs:
             chosen.see(epoch + 1, rank_triples(model, data.valid, seen).mrr, model)
-        if (epoch + 1) % checkpoint_every == 0:
-            run.save(log)
-        if progress is not None:
-            progress(epoch + 1, config.epochs, value)
+        close_epoch(before + epoch + 1, log.losses[-1])
     run.save(log)
     if chosen.state:
         model.load_state_dict(chosen.state)
     valid, test = rank_triples(model, data.valid, seen), rank_triples(model, data.test, data.known())
     return KnowledgeGraphResult(model.cpu(), max(chosen.epoch, 0), chosen.history, valid, test, log.losses,
-                                log.epoch_seconds, log.sample_seconds, log.num_drawn, config)
+                                log.epoch_seconds, log.sample_seconds, log.num_drawn, config,
+                                {phase.side: phase.log for phase in phases})
 
 
 def fingerprint(data: KnowledgeGraph) -> dict[str, Any]:

@@ -44,7 +44,18 @@ class KnowledgeGraphConfig:
         adversary_rate: of Adam, for the parameters of the sampler, if it has any.
         regularization: times the mean squared length of the vectors that a fact reads.
         validate_every: epochs between validations, whose filtered MRR chooses the epoch; the last is validated too.
-        patience: validations without a better one after which the run stops; None: never.
+        patience: validations without a better one after which the run stops; None: never. In the adversary's turns the
+            model stands still: be longer than they are.
+        alternation: (epochs of the model, epochs of the adversary) that follow each other until `epochs` are done; only
+            one side's optimiser steps. None: both step in every batch.
+        model_pretraining: epochs before these in which the model learns, with this objective, from negatives of
+            `pretraining_sampler`. They count neither as `epochs` nor for `validate_every`.
+        adversary_pretraining: epochs, after those, in which the adversary's own scores learn the facts like a model's.
+        pretraining_sampler: by name; draws the negatives of both, and reads the scores of the side that learns.
+        pretraining_options: its options, such as ``{"pool": 5}`` of "hardest" (DNS).
+        adversary_objective: what the adversary is first trained with: an objective as above. "infonce" is a softmax.
+        adversary_objective_options: further arguments of it.
+        adversary_k: negatives a fact and epoch, then.
         seed: of the weights, the order of the facts, the sides and the draws.
 
     Raises:
@@ -70,11 +81,20 @@ class KnowledgeGraphConfig:
     regularization: float = 0.0
     validate_every: int = 10
     patience: int | None = None
+    alternation: tuple[int, int] | None = None
+    model_pretraining: int = 0
+    adversary_pretraining: int = 0
+    pretraining_sampler: str = "uniform"
+    pretraining_options: dict[str, Any] = field(default_factory=dict)
+    adversary_objective: str = "infonce"
+    adversary_objective_options: dict[str, Any] = field(default_factory=dict)
+    adversary_k: int = 20
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Check the values once, where they come in."""
-        for name, least in (("dim", 1), ("k", 1), ("batch_size", 1), ("epochs", 0), ("validate_every", 1)):
+        for name, least in (("dim", 1), ("k", 1), ("batch_size", 1), ("epochs", 0), ("validate_every", 1),
+                            ("model_pretraining", 0), ("adversary_pretraining", 0), ("adversary_k", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
         for name in ("learning_rate", "adversary_rate"):
@@ -88,7 +108,24 @@ class KnowledgeGraphConfig:
             raise ValueError(f"side must be 'fair' or 'bern', got {self.side!r}")
         if self.scorer not in SCORERS:
             raise ValueError(f"no scorer is called {self.scorer!r}; there are: {', '.join(SCORERS)}")
+        if self.alternation is not None:
+            object.__setattr__(self, "alternation", tuple(self.alternation))  # JSON and YAML have lists
+            if len(self.alternation) != 2 or min(self.alternation) < 1:
+                raise ValueError("alternation must be (epochs of the model, epochs of the adversary), both at least 1, "
+                                 f"got {self.alternation}")
         self.correction_names()
+        if self.adversary_pretraining:
+            self.for_adversary()
+
+    def for_adversary(self) -> Self:
+        """The settings under which the adversary's own scores are first trained.
+
+        Raises:
+            ValueError: `adversary_objective` is no objective of scores and mask, or has no such options.
+        """
+        return self.replace(objective=self.adversary_objective, objective_options=self.adversary_objective_options,
+                            corrected=False, k=self.adversary_k, learning_rate=self.adversary_rate, regularization=0.0,
+                            adversary_pretraining=0)
 
     def build(self, num_entities: int, num_relations: int) -> RelationalModel:
         """The untrained model, its parameters drawn by `seed`.

@@ -15,8 +15,9 @@ from graphns.graph.triples import Triples
 from graphns.metrics.ranking import rank_triples
 from graphns.objectives.margin import margin
 from graphns.objectives.sampled_softmax import sampled_softmax
-from graphns.pipelines.knowledge_graph import Questions, batches, build_sampler, side_chance, step, train
+from graphns.pipelines.knowledge_graph import build_sampler, train
 from graphns.pipelines.knowledge_graph_config import SCORERS, KnowledgeGraphConfig
+from graphns.pipelines.questions import Questions, batches, side_chance, step
 from graphns.registry import entries
 from graphns.samplers.adversarial.adversarial import Adversarial
 from graphns.samplers.static.uniform import Uniform

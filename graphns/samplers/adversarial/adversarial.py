@@ -103,14 +103,16 @@ class Adversarial(Sampler):
         return cls(Uniform(graph, exclude=exclude, **options), num_anchors=anchors, num_candidates=candidates,
                    num_relations=relations, dim=dim, pool=pool, temperature=temperature, decay=decay, seed=seed)
 
-    def score(self, anchor: Tensor, ids: Tensor) -> Tensor:
-        """The adversary's own scores [B, m] of candidates [B|1, m], with gradient."""
+    def queries(self, anchor: Tensor) -> Tensor:
+        """The vectors [B, dim] whose dot products with candidates are the scores."""
         check_anchors(anchor, len(self.anchor_table), len(self.relation_table))
         if anchor.dim() == 2:
-            queries = self.anchor_table[anchor[:, 0]] * self.relation_table[anchor[:, 1]]
-        else:
-            queries = self.anchor_table[anchor]
-        return gather_dot(queries, self.candidate_table, ids)
+            return self.anchor_table[anchor[:, 0]] * self.relation_table[anchor[:, 1]]
+        return self.anchor_table[anchor]
+
+    def score(self, anchor: Tensor, ids: Tensor) -> Tensor:
+        """The adversary's own scores [B, m] of candidates [B|1, m], with gradient."""
+        return gather_dot(self.queries(anchor), self.candidate_table, ids)
 
     def sample(self, query: Query) -> Negatives:
         """Draw the pool, score it, draw from it."""
