@@ -129,6 +129,22 @@ def reference() -> str:
     return "\n".join(lines) + "\n"
 
 
+def corruptions() -> list[str]:
+    """How many corruptions of train triples are known triples."""
+    lines = ["\n## Corruptions that are known\n",
+             "`python benchmarks/quality/corruptions.py`: the share of corruptions of train triples, 20 a triple, that "
+             "are train triples themselves. The contract never draws the positive; the other column counts such draws "
+             "too, as a sampler that may draw it would.\n",
+             "| data | method | share, % | with the positive, % | filtered, % | triples without a candidate |",
+             "|---|---|---|---|---|---|"]
+    rows = list(csv.DictReader((RESULTS / "corruptions.csv").read_text().splitlines()))
+    for free, filtered in zip(rows[::2], rows[1::2], strict=True):
+        shares = (free["share"], free["share_with_original"], filtered["share"])
+        lines.append(f"| {free['data']} | {free['method']} | {' | '.join(f'{100 * float(x):.3f}' for x in shares)} | "
+                     f"{filtered['triples_without_candidates']} |")
+    return lines
+
+
 def results() -> str:
     """What `benchmarks/results` holds: comparisons of samplers, and speed beside the peers."""
     lines = [HEAD, "# Results\n\nEvery figure here was written by a command of this repository, into the files of "
@@ -156,6 +172,10 @@ def results() -> str:
             lines.append(f"| {' | '.join(cells)} |")
         notes = folder / "notes.md"
         lines += ["\n" + notes.read_text().strip()] if notes.is_file() else []
+    for folder in sorted(path.parent for path in RESULTS.glob("*/results.md")):
+        lines.append("\n#" + (folder / "results.md").read_text().strip().replace("\n#", "\n##"))
+        lines.append("\n" + (folder / "notes.md").read_text().strip())
+    lines += corruptions()
     for name in ("peers.md", "peers-notes.md"):
         if (RESULTS / name).is_file():
             text = "\n" + (RESULTS / name).read_text().strip()
