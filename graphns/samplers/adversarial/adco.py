@@ -35,7 +35,7 @@ class AdCo(Sampler):
     Args:
         num_candidates: rows of the candidate table, for valid ids.
         dim: width of the vectors.
-        size: K, vectors in the bank (the paper: 65,536).
+        size: K, vectors in the bank.
         rate: eta > 0, of the ascent.
         temperature: tau of the ascent, lower than the encoder's own in the paper (0.02 and 0.12).
         seed: of the first vectors, random directions; no global generator is touched.

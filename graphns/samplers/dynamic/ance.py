@@ -36,7 +36,7 @@ class ANCE(Sampler):
     Args:
         base: draws until there are lists; put the same exclusions there.
         graph: its sources are the anchors, its destinations the candidates.
-        top: length of a list. The paper draws from the top 200.
+        top: length of a list.
         every: steps from one search to the next. Each scores all anchors times all candidates.
         warm_up: steps before the first search.
         search: ``"scores"`` asks the model for the score of every pair, whatever its form. ``"torch"`` and ``"faiss"``
