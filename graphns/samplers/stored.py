@@ -109,5 +109,7 @@ def take_stored(ring: Ring, graph: Graph, query: Query, exclude: Exclude) -> Neg
     rows, extra = excluded(graph, query, exclude)
     mask = is_candidate(graph, rows, extra, ids)
     empty = query.k - len(slots)
-    return Negatives(pad(ids, (0, empty)), None, pad(mask, (0, empty), value=False), None,
-                     pad(ring.table.values[slots], (0, 0, 0, empty))[None])
+    values = ring.table.values[slots]
+    # vectors have no width before the first: torch 2.5 refuses to pad such, so they are joined
+    vectors = torch.cat([values, values.new_zeros(empty, values.shape[1])])[None]
+    return Negatives(pad(ids, (0, empty)), None, pad(mask, (0, empty), value=False), None, vectors)
