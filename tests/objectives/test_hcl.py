@@ -102,7 +102,11 @@ def test_a_temperature_that_overflows_exp():
 
 
 def test_rounding_of_unit_vectors_is_no_offence():
-    hcl(torch.tensor([1.0005]), torch.tensor([[-1.004]]), torch.ones(1, 1, dtype=torch.bool))
+    positive, negative, mask = torch.tensor([1.0005]), torch.tensor([[-1.004]]), torch.ones(1, 1, dtype=torch.bool)
+    expected, _ = loop(positive.double(), negative.double(), mask, 1.0, 0.1, 1.0)
+    assert hcl(positive, negative, mask).item() == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(ValueError, match="cosine"):  # beyond rounding
+        hcl(positive, negative - 0.1, mask)
 
 
 def test_refuses():
