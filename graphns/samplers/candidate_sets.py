@@ -18,7 +18,8 @@ from graphns.graph.known import EdgeSet
 from graphns.kernels.csr import build_csr
 from graphns.kernels.membership import count_torch, in_rows
 from graphns.kernels.sized import complement_sized
-from graphns.samplers.exclusion import Exclude, Infeasible, excluded, is_candidate, raise_if_short
+from graphns.samplers.alike import alike, log_alike
+from graphns.samplers.exclusion import Exclude, Infeasible, excluded, is_candidate
 from graphns.samplers.known_pairs import row_entries
 
 
@@ -68,16 +69,14 @@ class CandidateSets(TensorData):
         """Draw k ids per query, uniformly from its set `which` [B] (-1: none) outside what is excluded."""
         rows, extra = excluded(self.known, query, exclude)
         ids, counts = self._draw(which, rows, extra, query, query.k)
-        raise_if_short(counts, 1, query, infeasible)
-        log_prob = -counts.clamp(min=1).double().log().float()
-        return Negatives(ids, log_prob[:, None].expand_as(ids), (counts > 0)[:, None].expand_as(ids))
+        return alike(ids, counts, query, infeasible)
 
     def log_prob(self, which: Tensor, query: Query, exclude: Exclude, ids: Tensor) -> Tensor:
         """-log of the number of candidates [B, m] of each query; -inf outside its set and at excluded ids."""
         rows, extra = excluded(self.known, query, exclude)
         allowed = is_candidate(self.known, rows, extra, ids) & in_rows(self.indptr, self.members, which, ids)
         _, counts = self._draw(which, rows, extra, query, 0)
-        return torch.where(allowed, -counts.clamp(min=1).double().log().float()[:, None], -torch.inf)
+        return torch.where(allowed, log_alike(counts)[:, None], -torch.inf)
 
     def _draw(self, which: Tensor, rows: Tensor, extra: Tensor, query: Query, k: int) -> tuple[Tensor, Tensor]:
         """Ids [B, k] and the number of candidates [B]; where that is 0, ids are 0."""

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from graphns.base import Density, Negatives, Query, Sampler
 from graphns.graph.graph import Graph
+from graphns.samplers.alike import log_alike
 from graphns.samplers.exclusion import Exclude, check_choice, excluded, is_candidate, num_candidates
 from graphns.samplers.known_pairs import row_entries
 
@@ -71,5 +72,5 @@ class All(Sampler):
         """-log of the number of candidates; -inf at excluded ids."""
         rows, extra = excluded(self.graph, query, self.exclude)
         allowed = is_candidate(self.graph, rows, extra, ids)
-        each = -num_candidates(self.graph, rows, extra).clamp(min=1).double().log().float()
+        each = log_alike(num_candidates(self.graph, rows, extra))
         return torch.where(allowed, each[:, None], -torch.inf)

@@ -10,6 +10,7 @@ from torch import Tensor
 from graphns.base import Density, Feedback, Model, Negatives, Query, Sampler
 from graphns.graph.graph import Graph
 from graphns.graph.known import EdgeSet
+from graphns.samplers.alike import log_alike
 from graphns.samplers.exclusion import Exclude, check_choice, is_candidate
 from graphns.samplers.known_pairs import row_entries
 from graphns.samplers.lists import draw_listed, is_listed, without_positive
@@ -104,7 +105,7 @@ class ANCE(Sampler):
         some = (size > 0)[:, None]
         log_prob = None
         if self.density == "marginal" and drawn.log_prob is not None:
-            log_prob = torch.where(some, -size.clamp(min=1).double().log().float()[:, None], drawn.log_prob)
+            log_prob = torch.where(some, log_alike(size)[:, None], drawn.log_prob)
             log_prob = log_prob.expand_as(drawn.mask)
         return Negatives(torch.where(some, ids, drawn.ids), log_prob, drawn.mask | some)
 
@@ -114,7 +115,7 @@ class ANCE(Sampler):
             return super().log_prob(query, ids)
         lists, hole, size = self._lists(query)
         ids = ids.expand(query.batch_size, -1)
-        each = -size.clamp(min=1).double().log().float()[:, None]
+        each = log_alike(size)[:, None]
         listed = torch.where(is_listed(lists, hole, ids), each, -torch.inf)
         return torch.where((size > 0)[:, None], listed, self.base.log_prob(query, ids))
 

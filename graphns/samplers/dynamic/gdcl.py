@@ -10,8 +10,9 @@ from graphns.graph.graph import Graph
 from graphns.graph.known import EdgeSet
 from graphns.kernels.csr import build_csr
 from graphns.kernels.sized import complement_sized
+from graphns.samplers.alike import alike, log_alike
 from graphns.samplers.cluster_tables import Labels, cluster_tables, labels_of
-from graphns.samplers.exclusion import Exclude, Infeasible, check_choice, excluded, is_candidate, raise_if_short
+from graphns.samplers.exclusion import Exclude, Infeasible, check_choice, excluded, is_candidate
 from graphns.samplers.known_pairs import row_entries
 
 _BLOCK = 1 << 22  # distances held at once
@@ -117,17 +118,14 @@ class GDCL(Sampler):
     def sample(self, query: Query) -> Negatives:
         """Draw k negatives per pair."""
         ids, counts, _, _ = self._draw(query, query.k)
-        raise_if_short(counts, 1, query, self.infeasible)
-        mask = (counts > 0)[:, None].expand_as(ids)
-        log_prob = -counts.clamp(min=1).double().log().float()
-        return Negatives(ids, torch.where(mask, log_prob[:, None], 0.0), mask)
+        return alike(ids, counts, query, self.infeasible)
 
     def log_prob(self, query: Query, ids: Tensor) -> Tensor:
         """-log of the number of candidates; -inf at all other ids."""
         _, counts, rows, extra = self._draw(query, 0)
         cluster = torch.searchsorted(self.first, self.place[ids.clamp(0, self.graph.num_dst - 1)], right=True) - 1
         allowed = is_candidate(self.graph, rows, extra, ids) & (cluster != self.label[query.anchor][:, None])
-        return torch.where(allowed, -counts.clamp(min=1).double().log().float()[:, None], -torch.inf)
+        return torch.where(allowed, log_alike(counts)[:, None], -torch.inf)
 
     def observe(self, query: Query, negatives: Negatives, feedback: Feedback) -> None:
         """Count the step, and assign the clusters anew if it is time."""

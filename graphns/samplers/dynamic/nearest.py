@@ -10,8 +10,9 @@ from torch.nn.functional import normalize
 
 from graphns.base import Density, Negatives, Query, Sampler
 from graphns.graph.graph import Graph
+from graphns.samplers.alike import alike, log_alike
 from graphns.samplers.centers import Center, center_ids, check_center, embedded
-from graphns.samplers.exclusion import Exclude, Infeasible, check_choice, excluded, raise_if_short
+from graphns.samplers.exclusion import Exclude, Infeasible, check_choice, excluded
 from graphns.samplers.known_pairs import excluded_entries
 from graphns.streams import bounded
 
@@ -99,11 +100,8 @@ class Nearest(Sampler):
     def sample(self, query: Query) -> Negatives:
         """Search the nearest, draw k of them."""
         near, size = self._nearest(query)
-        raise_if_short(size, 1, query, self.infeasible)
         place = bounded(query.stream.words(query.row, query.k), size[:, None])
-        log_prob = -size.clamp(min=1).double().log().float()
-        some = (size > 0)[:, None]
-        return Negatives(near.gather(1, place), log_prob[:, None].expand_as(place), some.expand_as(place))
+        return alike(near.gather(1, place), size, query, self.infeasible)
 
     def log_prob(self, query: Query, ids: Tensor) -> Tensor:
         """-log of how many may be drawn at those; -inf elsewhere."""
@@ -113,7 +111,7 @@ class Nearest(Sampler):
         ids = ids.expand(query.batch_size, ids.shape[1]).contiguous()
         at = torch.searchsorted(ordered, ids).clamp(max=near.shape[1] - 1)
         inside = (ordered.gather(1, at) == ids) & (ids < self.graph.num_dst)
-        return torch.where(inside, -size.clamp(min=1).double().log().float()[:, None], -torch.inf)
+        return torch.where(inside, log_alike(size)[:, None], -torch.inf)
 
     def _nearest(self, query: Query) -> tuple[Tensor, Tensor]:
         """The ids [B, n] that may be drawn, rising, and how many of each row count [B]."""

@@ -11,8 +11,9 @@ from graphns.base import Density, Negatives, Query, Sampler
 from graphns.graph.graph import Graph
 from graphns.kernels.csr import build_csr
 from graphns.kernels.sized import complement_sized
+from graphns.samplers.alike import alike, log_alike
 from graphns.samplers.cluster_tables import Labels, cluster_tables, labels_of
-from graphns.samplers.exclusion import Exclude, Infeasible, check_choice, excluded, is_candidate, raise_if_short
+from graphns.samplers.exclusion import Exclude, Infeasible, check_choice, excluded, is_candidate
 
 
 class Clustered(Sampler):
@@ -140,10 +141,7 @@ class Clustered(Sampler):
     def sample(self, query: Query) -> Negatives:
         """Draw k negatives per pair."""
         ids, counts, _, _ = self._draw(query, query.k)
-        raise_if_short(counts, 1, query, self.infeasible)
-        mask = (counts > 0)[:, None].expand_as(ids)
-        log_prob = -counts.clamp(min=1).double().log().float()
-        return Negatives(ids, torch.where(mask, log_prob[:, None], 0.0), mask)
+        return alike(ids, counts, query, self.infeasible)
 
     def log_prob(self, query: Query, ids: Tensor) -> Tensor:
         """-log of the number of candidates; -inf at all other ids."""
@@ -153,4 +151,4 @@ class Clustered(Sampler):
         label = self.label[query.anchor]
         own = cluster == label[:, None] if self.within == "anchor" else torch.isin(cluster, label)
         allowed = is_candidate(self.graph, rows, extra, ids) & own
-        return torch.where(allowed, -counts.clamp(min=1).double().log().float()[:, None], -torch.inf)
+        return torch.where(allowed, log_alike(counts)[:, None], -torch.inf)

@@ -12,6 +12,7 @@ from graphns.base import Density, Feedback, Negatives, Query, Sampler
 from graphns.graph.graph import Graph
 from graphns.graph.known import EdgeSet
 from graphns.kernels.distinct import complement_distinct
+from graphns.samplers.alike import log_alike
 from graphns.samplers.exclusion import Exclude, check_choice, excluded, is_candidate
 from graphns.samplers.pool import usable_scores
 from graphns.samplers.static.uniform import Uniform
@@ -109,7 +110,7 @@ class NSCaching(Sampler):
         slot = (~usable).long().argsort(dim=1, stable=True).gather(1, rank)
         mask = (count > 0)[:, None].expand_as(slot)
         ids = torch.where(mask, cache.gather(1, slot), 0)
-        log_prob = -count.clamp(min=1).double().log().float()[:, None].expand_as(slot)
+        log_prob = log_alike(count)[:, None].expand_as(slot)
         seen = self._seen(query)
         if bool(seen.all()):
             return Negatives(ids, log_prob, mask)
@@ -126,7 +127,7 @@ class NSCaching(Sampler):
         wanted = ids.expand(query.batch_size, ids.shape[1]).contiguous()
         at = torch.searchsorted(ordered, wanted).clamp(max=ordered.shape[1] - 1)
         held = (ordered.gather(1, at) == wanted) & (wanted < self.graph.num_dst)
-        each = -usable.sum(1).clamp(min=1).double().log().float()
+        each = log_alike(usable.sum(1))
         log_prob = torch.where(held, each[:, None], -torch.inf)
         seen = self._seen(query)
         return log_prob if bool(seen.all()) else torch.where(seen[:, None], log_prob, self.unseen.log_prob(query, ids))

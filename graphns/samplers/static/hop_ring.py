@@ -13,15 +13,8 @@ from graphns.graph.hops import hop_rings
 from graphns.kernels.complement import complement_uniform
 from graphns.kernels.csr import build_csr
 from graphns.kernels.membership import count_torch, in_rows
-from graphns.samplers.exclusion import (
-    Exclude,
-    Infeasible,
-    check_choice,
-    excluded,
-    is_candidate,
-    num_candidates,
-    raise_if_short,
-)
+from graphns.samplers.alike import alike, log_alike
+from graphns.samplers.exclusion import Exclude, Infeasible, check_choice, excluded, is_candidate, num_candidates
 from graphns.streams import bounded, words_at
 
 
@@ -135,10 +128,7 @@ class HopRing(Sampler):
             place = indptr[rows][:, None] + torch.where(own, counts[:, None], place)
             some = (counts > 0)[:, None]
             ids = torch.where(some, ring[place.clamp(max=max(len(ring) - 1, 0))].long(), 0) if len(ring) else place * 0
-        raise_if_short(counts, 1, query, self.infeasible)
-        mask = (counts > 0)[:, None].expand_as(ids)
-        log_prob = -counts.clamp(min=1).double().log().float()
-        return Negatives(ids, torch.where(mask, log_prob[:, None], 0.0), mask)
+        return alike(ids, counts, query, self.infeasible)
 
     def log_prob(self, query: Query, ids: Tensor) -> Tensor:
         """-log of the number of candidates; -inf at all other ids."""
@@ -149,4 +139,4 @@ class HopRing(Sampler):
         else:
             allowed = in_rows(indptr, ring, rows, ids) & (ids != extra[:, 1:])
             counts = indptr[rows + 1] - indptr[rows] - in_rows(indptr, ring, rows, extra[:, 1:])[:, 0].long()
-        return torch.where(allowed, -counts.clamp(min=1).double().log().float()[:, None], -torch.inf)
+        return torch.where(allowed, log_alike(counts)[:, None], -torch.inf)

@@ -13,6 +13,7 @@ from graphns.kernels.complement import complement_uniform
 from graphns.kernels.distinct import complement_distinct
 from graphns.kernels.keys import row_keys
 from graphns.kernels.uniform import uniform_negatives
+from graphns.samplers.alike import log_alike
 from graphns.samplers.exclusion import (
     Exclude,
     Infeasible,
@@ -95,7 +96,7 @@ class Uniform(Sampler):
             ids, counts = complement_distinct(*arguments)
             available = torch.arange(query.k, device=ids.device) < counts[:, None]
         raise_if_short(counts, 1 if self.replace else query.k, query, self.infeasible)
-        log_prob = -counts.clamp(min=1).double().log().float()
+        log_prob = log_alike(counts)
         # with replacement a row's slots are alike: one number a row, seen k times
         log_prob = torch.where(available, log_prob[:, None], 0.0)
         return Negatives(ids, log_prob.expand_as(ids), available.expand_as(ids))
@@ -119,5 +120,5 @@ class Uniform(Sampler):
         """-log of the number of candidates; -inf at excluded ids."""
         rows, extra = excluded(self.graph, query, self.exclude)
         allowed = is_candidate(self.graph, rows, extra, ids)
-        each = -num_candidates(self.graph, rows, extra).clamp(min=1).double().log().float()
+        each = log_alike(num_candidates(self.graph, rows, extra))
         return torch.where(allowed, each[:, None], -torch.inf)
