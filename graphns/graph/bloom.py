@@ -84,6 +84,8 @@ class BloomFilter(TensorData):
         if wide.dim() != 2 or wide.shape[1] < 1 or positive.shape != wide.shape[:1]:
             raise ValueError(f"need anchor [n] or [n, a] and positive [n], got {tuple(anchor.shape)} and "
                              f"{tuple(positive.shape)}")
+        if wide.shape[1] > 1 and not bipartite:
+            raise ValueError(f"anchors of width {wide.shape[1]} are no candidates: leave bipartite=True")
         for name, values in (("anchor", wide), ("positive", positive)):
             if values.is_floating_point() or values.is_complex() or values.dtype == torch.bool:
                 raise ValueError(f"{name} must hold integer ids, got dtype {values.dtype}; convert it with .long()")
@@ -141,7 +143,8 @@ class BloomFilter(TensorData):
         Raises:
             ValueError: the anchors are of another width, or none of the graph's.
         """
-        wide = anchor[:, None] if anchor.dim() == 1 else anchor
+        # in 64 bits, as the pairs were hashed, whatever the ids' own dtype
+        wide, ids = (anchor[:, None] if anchor.dim() == 1 else anchor).long(), ids.long()
         if wide.dim() != 2 or wide.shape[1] != self.width:
             raise ValueError(f"this BloomFilter knows anchors of width {self.width}, got {tuple(anchor.shape)}")
         if self.num_src is not None and wide.numel():

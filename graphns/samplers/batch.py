@@ -56,6 +56,6 @@ def positives_of_batch(
     return Negatives(pad(ids, empty), pad(log_share(ids), empty), pad(mask, empty, value=False))
 
 
-def log_mixed(log_share: Tensor, share: float, num_candidates: int) -> Tensor:
+def log_mixed(log_share: Tensor, share: float | Tensor, num_candidates: int) -> Tensor:
     """Log of the density of a slot, of which `share` are other pairs' positives and the rest is uniform."""
     return (share * log_share.double().exp() + (1 - share) / num_candidates).log().float()

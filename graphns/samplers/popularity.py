@@ -39,8 +39,9 @@ class Counted(nn.Module):
         self.register_buffer("log_count", (count / count.sum()).log().float(), persistent=False)
 
     def log_share(self, ids: Tensor) -> Tensor:
-        """Log of each candidate's share; -inf for one that is never a positive."""
-        return self.log_count[ids]
+        """Log of each candidate's share; -inf for one that is never a positive, and for no candidate."""
+        inside = (ids >= 0) & (ids < len(self.log_count))
+        return torch.where(inside, self.log_count[ids.clamp(0, len(self.log_count) - 1)], -torch.inf)
 
 
 def popularity_of(graph: Graph, popularity: PopularityLike) -> Popularity:

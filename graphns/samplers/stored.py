@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch.nn.functional import normalize, pad
 
 from graphns.base import Negatives, Query
 from graphns.graph.graph import Graph
@@ -42,10 +42,11 @@ class VectorTable(nn.Module):
         Raises:
             ValueError: another shape.
         """
-        if self.dim == 0 and vectors.dim() == 2:
+        if vectors.dim() != 2 or len(vectors) != num or self.dim not in (0, vectors.shape[1]):
+            width = f"width {self.dim}" if self.dim else "one width"
+            raise ValueError(f"need one vector of {width} for each of {num} ids, got {tuple(vectors.shape)}")
+        if self.dim == 0:
             self.values = vectors.new_zeros((len(self.values), vectors.shape[1]))
-        if vectors.shape != (num, self.dim):
-            raise ValueError(f"need one vector of width {self.dim} for each of {num} ids, got {tuple(vectors.shape)}")
         return vectors.detach().to(self.values.dtype)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
@@ -54,6 +55,12 @@ class VectorTable(nn.Module):
         if saved is not None and saved.dim() == 2 and 0 in (self.dim, saved.shape[1]):
             self.values = torch.zeros((len(self.values), saved.shape[1]), dtype=saved.dtype, device=self.values.device)
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def unit_vectors(vectors: Tensor) -> Tensor:
+    """Vectors [n, d] of length 1 in their own dtype; a zero vector stays zero, in half precision too."""
+    half = vectors.dtype in (torch.float16, torch.bfloat16)
+    return normalize(vectors.float() if half else vectors, dim=-1).to(vectors.dtype)
 
 
 class Ring(nn.Module):

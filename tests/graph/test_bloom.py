@@ -127,3 +127,17 @@ def test_refuses_anchors_that_it_cannot_know():
         known.has_edge(torch.tensor([5]), torch.tensor([0]))
     with pytest.raises(ValueError, match="anchors of width 1"):
         known.has_edge(torch.tensor([[0, 1]]), torch.tensor([0]))
+
+
+@pytest.mark.parametrize("dtype", [torch.int16, torch.int32])
+def test_ids_of_any_integer_dtype_are_found(dtype):
+    anchor, positive = torch.arange(1000), torch.arange(1000) * 7 % 997
+    known = BloomFilter.from_pairs(anchor.to(dtype), positive.to(dtype))
+    assert torch.equal(known.bits, BloomFilter.from_pairs(anchor, positive).bits)
+    assert known.has_edge(anchor.to(dtype), positive.to(dtype)).all()
+    assert known.has_edge(anchor.to(dtype), positive[:, None]).all()
+
+
+def test_wide_anchors_are_no_candidates():
+    with pytest.raises(ValueError, match="anchors of width 2 are no candidates"):
+        BloomFilter.from_pairs(torch.zeros(1, 2, dtype=torch.int64), torch.zeros(1, dtype=torch.int64), bipartite=False)

@@ -5,13 +5,14 @@ import math
 import pytest
 import torch
 
-from graphns import Graph, Hardest, Query, Stream, Uniform
+from graphns import Filtered, Graph, Hardest, InBatch, Query, Stream, Uniform
 from graphns.base import Feedback
 from graphns.graph.triples import Triples
 from graphns.samplers.adversarial.ace import ACE
 from graphns.samplers.adversarial.adversary import Adversary
 from graphns.samplers.adversarial.irgan import IRGAN
 from graphns.samplers.static.degree import Degree
+from tests.contract.cases import Table
 from tests.samplers.distribution import check_distribution, hub_graph, hub_query
 from tests.samplers.gradients import check_gradient
 from tests.samplers.toys import Scores, repeated
@@ -152,3 +153,21 @@ def test_refuses():
         sampler.loss(sampler(query), Feedback(), query)
     with pytest.raises(ValueError, match="model=model"):
         sampler.loss(sampler(query), Feedback(negative_score=torch.zeros(1, 2)), query)
+
+
+def test_a_static_part_whose_density_is_not_of_usable_slots_is_refused():
+    graph = Graph.from_edge_index(torch.tensor([[0, 1, 2, 3], [1, 2, 3, 0]]), num_nodes=6)
+    for part in (InBatch(graph), Filtered(Uniform(Graph.empty(6)), graph)):
+        with pytest.raises(ValueError, match=f"density of {type(part).__name__} is not that of a slot"):
+            ACE(graph, part, Adversary.for_graph(graph))
+
+
+def test_a_static_part_that_excludes_less_gives_a_finite_loss():
+    graph = Graph.from_edge_index(torch.tensor([[0, 0, 0, 1], [1, 2, 3, 0]]), num_nodes=6)
+    sampler = ACE(graph, Uniform(graph, exclude="self"), Adversary.for_graph(graph))
+    query = Query(torch.tensor([0, 1]), torch.tensor([1, 0]), 50, Table(6), Stream(0))
+    negatives = sampler(query)
+    assert bool(((negatives.ids == 2) & negatives.mask)[0].any()), "the case is not there"
+    loss = sampler.loss(negatives, Feedback(negative_score=torch.randn(2, 50)), query)
+    loss.backward()
+    assert loss.isfinite() and sampler.adversary.candidate_table.grad.isfinite().all()

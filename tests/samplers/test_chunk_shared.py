@@ -47,7 +47,8 @@ def test_one_chunk_is_mixed_negatives():
 
 def test_the_density():
     sampler, popularity = ChunkShared(GRAPH), torch.tensor([1.0, 1, 0, 4, 2, 0]) / 8
-    for k, share in ((4, 0.5), (1, 0.0), (10, 0.5)):
+    # the chunk of 10 / 2 pairs has two: 2 of its 2 + 5 usable slots
+    for k, share in ((4, 0.5), (1, 0.0), (10, 2 / 7)):
         log_prob = sampler.log_prob(query_of([0, 1], k), torch.arange(6)[None])
         torch.testing.assert_close(log_prob.exp(), (share * popularity + (1 - share) / 6).expand(2, 6))
 
@@ -60,10 +61,27 @@ def test_over_the_loaders_batches_slots_follow_the_density(seed):
     for step in range(500):
         at = torch.randint(EDGES.shape[1], (6,), generator=generator).tolist()
         row = torch.arange(6) + 6 * step
-        ids = sampler(query_of(at, 6, stream=Stream(seed, step), row=row)).ids
+        query = query_of(at, 6, stream=Stream(seed, step), row=row)
+        ids = sampler(query).ids
         counts += torch.bincount(ids[::3].flatten(), minlength=6)  # each chunk once
-    expected = sampler.log_prob(query_of([0], 6), torch.arange(6)[None])[0].exp()
+    expected = sampler.log_prob(query, torch.arange(6)[None])[0].exp()
     assert chi_square(counts, expected) > ALPHA / len(SEEDS)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_shorter_last_chunk_follows_its_own_density(seed):
+    """Five pairs in chunks of three: of the last two pairs' usable slots, 2 of 2 + 3 are the chunk's."""
+    sampler, counts = ChunkShared(Graph.empty((6, 6)), popularity=GRAPH.in_degree), torch.zeros(6, dtype=torch.int64)
+    generator = torch.Generator().manual_seed(seed)
+    for step in range(500):
+        at = torch.randint(EDGES.shape[1], (5,), generator=generator).tolist()
+        query = query_of(at, 6, stream=Stream(seed, step), row=torch.arange(5) + 5 * step)
+        ids = sampler(query).ids[4]
+        counts += torch.bincount(torch.cat([ids[:2], ids[3:]]), minlength=6)  # slot 2 cannot be filled
+    expected = sampler.log_prob(query, torch.arange(6)[None])[4].exp()
+    assert chi_square(counts, expected) > ALPHA / len(SEEDS)
+    assert float(expected.sum()) == pytest.approx(1) and not torch.equal(expected, sampler.log_prob(
+        query, torch.arange(6)[None])[0].exp())
 
 
 def test_refuses():

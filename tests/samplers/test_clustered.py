@@ -5,6 +5,7 @@ import torch
 
 from graphns.base import InfeasibleError, Query
 from graphns.graph.graph import Graph
+from graphns.graph.known import EdgeSet
 from graphns.samplers.efficient.clustered import Clustered
 from graphns.streams import Stream
 from tests.samplers.distribution import NUM_NODES, check_distribution, hub_graph, hub_query
@@ -112,3 +113,9 @@ def test_clusters_are_found_where_none_are_given():
 def test_wrong_labels_are_refused(labels):
     with pytest.raises(ValueError, match=r"need one cluster >= 0 per source, integers \[14\], got"):
         Clustered(hub_graph(), labels)
+
+
+def test_an_edge_set_has_no_clusters():
+    known = EdgeSet.from_pairs(torch.tensor([0, 5, 9]), torch.tensor([4, 2, 19]), num_candidates=20)
+    with pytest.raises(ValueError, match="pass the Graph of its nodes"):
+        Clustered.from_graph(known)

@@ -97,3 +97,9 @@ def test_accidental_hits_are_what_is_masked_beside_known_positives():
     assert torch.equal(negatives.mask, ~hits)
     own = torch.tensor([[0, 3], [4, 4]])
     assert accidental_hits(torch.tensor([3, 4]), own).tolist() == [[False, True], [True, True]]
+
+
+def test_ids_that_are_no_candidates_have_no_density():
+    graph = Graph.from_edge_index(torch.tensor([[0, 1, 2], [3, 4, 3]]), num_nodes=5)
+    query = Query(torch.tensor([0, 1]), torch.tensor([3, 4]), k=2)
+    assert InBatch(graph).log_prob(query, torch.tensor([[-1, 5, 0]])).isneginf().all()

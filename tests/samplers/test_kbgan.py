@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from graphns import Adversarial, Graph, Query, Stream
+from graphns import Adversarial, EdgeSet, Graph, Query, Stream
 from graphns.base import Feedback
 from graphns.graph.triples import Triples
 from graphns.samplers.adversarial.adversary import Adversary
@@ -169,3 +169,11 @@ def test_refuses():
         sampler.loss(sampler(repeated(0, 1, 1, k=2)), Feedback())
     with pytest.raises(ValueError, match=r"takes anchors \[B\]"):
         sampler.adversary.score(torch.tensor([[0, 1]]), torch.tensor([[1]]))
+
+
+def test_anchors_of_one_column():
+    known = EdgeSet.from_pairs(torch.tensor([[0], [2]]), torch.tensor([1, 3]), num_candidates=6)
+    sampler = KBGAN.from_graph(known)
+    wide = Query(torch.tensor([[0], [2]]), torch.tensor([1, 3]), 4, stream=Stream(0))
+    flat = Query(torch.tensor([0, 2]), torch.tensor([1, 3]), 4, stream=Stream(0))
+    assert torch.equal(sampler(wide).ids, sampler(flat).ids)

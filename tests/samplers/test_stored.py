@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphns import Graph, Query, Stream
-from graphns.samplers.stored import Ring, VectorTable, take_stored
+from graphns.samplers.stored import Ring, VectorTable, take_stored, unit_vectors
 
 
 @given(st.integers(1, 7), st.lists(st.integers(0, 17), max_size=12))
@@ -72,3 +72,21 @@ def test_sizes_are_checked():
         Ring(0)
     with pytest.raises(ValueError, match="dim must be at least 1, got 0"):
         Ring(3, 0)
+
+
+def test_a_refused_write_leaves_nothing_behind():
+    """Also before the width is known: the next right vectors are taken."""
+    ring = Ring(4)
+    with pytest.raises(ValueError, match="one width for each of 8 ids"):
+        ring.push(torch.arange(8), torch.zeros(3, 4))
+    assert ring.table.dim == 0 and int(ring.num_written) == 0
+    ring.push(torch.arange(2), torch.ones(2, 16))
+    assert ring.table.dim == 16 and len(ring.slots()) == 2
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_zero_vectors_stay_zero_in_every_precision(dtype):
+    vectors = torch.tensor([[0.0, 0.0], [3.0, 4.0]], dtype=dtype)
+    found = unit_vectors(vectors)
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.float(), torch.tensor([[0.0, 0.0], [0.6, 0.8]]), atol=4e-3, rtol=0)

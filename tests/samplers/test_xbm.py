@@ -1,6 +1,7 @@
 """XBM's memory: past the wrap in order, anchors and positives, the late start."""
 
 import pytest
+import torch
 
 from graphns import Feedback, Graph
 from graphns.samplers.efficient.xbm import XBM
@@ -62,6 +63,14 @@ def test_a_step_without_vectors_counts_and_writes_nothing():
 
 def test_state_dict_continues_bit_for_bit():
     continues_bit_for_bit(XBM(Graph.empty(NUM), size=7, start=1), XBM(Graph.empty(NUM), size=7, start=1), wrap=4)
+
+
+def test_sides_of_two_widths_are_refused_and_nothing_is_written():
+    sampler = XBM(Graph.empty(NUM), size=7)
+    with pytest.raises(ValueError, match=r"must have one shape \[B, d\], got \[\(3, 4\), \(3, 5\)\]"):
+        sampler.update(query_at(0), sampler(query_at(0)), Feedback(anchor_vectors=torch.ones(3, 4),
+                                                                    positive_vectors=torch.ones(3, 5)))
+    assert int(sampler.num_steps) == 0 and int(sampler.memory.num_written) == 0
 
 
 def test_refuses():

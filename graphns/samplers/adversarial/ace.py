@@ -81,6 +81,9 @@ class ACE(Sampler):
         if static.density != "marginal":
             raise ValueError(f"{type(static).__name__} has density {static.density!r}; the static part of ACE needs "
                              "'marginal', Uniform or Degree for example")
+        if getattr(static, "thins", False) or getattr(static, "unfiltered", False):
+            raise ValueError(f"the density of {type(static).__name__} is not that of a slot beside its mask; the "
+                             "static part of ACE leaves excluded ids out before it draws, as Uniform and Degree do")
         self.every = All(graph, exclude=exclude)
         self.static = static
         self.adversary = adversary
@@ -159,10 +162,13 @@ class ACE(Sampler):
         reward = reward_of(feedback).double()
         assert negatives.log_prob is not None  # this sampler gives it
         log_g = self._log_g(query, shared=True)
-        drawn = torch.where(negatives.mask, log_g.gather(1, negatives.ids), 0.0)
+        drawn = log_g.gather(1, negatives.ids)
+        # what the generator cannot draw, because the static part excludes less, teaches it nothing
+        mask = negatives.mask & drawn.isfinite()
+        drawn = torch.where(mask, drawn, 0.0)
         weight = (drawn.detach() - negatives.log_prob).exp()
         critic = query.score(log_g.detach().argmax(1, keepdim=True)).double()
-        loss = reinforce(drawn, weight * (reward - critic), negatives.mask)
+        loss = reinforce(drawn, weight * (reward - critic), mask)
         finite = log_g.isfinite()
         spread = -(torch.where(finite, log_g, 0.0) * torch.where(finite, log_g, -torch.inf).exp()).sum(1)
         lack = (math.log(self.choices) - spread).clamp(min=0)[finite.any(1)]

@@ -37,7 +37,7 @@ class AdCo(Sampler):
         dim: width of the vectors.
         size: K, vectors in the bank.
         rate: eta > 0, of the ascent.
-        temperature: tau of the ascent, lower than the encoder's own in the paper (0.02 and 0.12).
+        temperature: tau of the ascent, lower than the encoder's own in the authors' code (0.02 and 0.12).
         seed: of the first vectors, random directions; no global generator is touched.
 
     Returns:

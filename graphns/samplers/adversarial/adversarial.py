@@ -105,7 +105,7 @@ class Adversarial(Sampler):
 
     def queries(self, anchor: Tensor) -> Tensor:
         """The vectors [B, dim] whose dot products with candidates are the scores."""
-        check_anchors(anchor, len(self.anchor_table), len(self.relation_table))
+        anchor = check_anchors(anchor, len(self.anchor_table), len(self.relation_table))
         if anchor.dim() == 2:
             return self.anchor_table[anchor[:, 0]] * self.relation_table[anchor[:, 1]]
         return self.anchor_table[anchor]

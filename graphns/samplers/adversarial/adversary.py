@@ -53,9 +53,15 @@ def table_sizes(graph: Graph) -> tuple[int, int, int]:
     return max(most[0], graph.num_dst), graph.num_dst, most[1]
 
 
-def check_anchors(anchor: Tensor, num_anchors: int, num_relations: int) -> None:
-    """Raise a `ValueError` unless anchors, [B] or, with relations, [B, 2], are rows of the tables."""
+def check_anchors(anchor: Tensor, num_anchors: int, num_relations: int) -> Tensor:
+    """Anchors [B], given so or as [B, 1], or, with relations, [B, 2].
+
+    Raises:
+        ValueError: they have another shape, or are no rows of the tables.
+    """
     wide = num_relations > 0
+    if not wide and anchor.dim() == 2 and anchor.shape[1] == 1:
+        anchor = anchor[:, 0]
     if anchor.dim() != 1 + wide or (wide and anchor.shape[1] != 2):
         raise ValueError(f"this adversary takes anchors {'[B, 2], (head, relation)' if wide else '[B]'}, got "
                          f"{tuple(anchor.shape)}")
@@ -64,6 +70,7 @@ def check_anchors(anchor: Tensor, num_anchors: int, num_relations: int) -> None:
         if column.numel() and not 0 <= int(column.min()) <= int(column.max()) < limit:
             raise ValueError(f"anchors from {int(column.min())} to {int(column.max())} do not fit a table of "
                              f"{limit} rows")
+    return anchor
 
 
 class Adversary(nn.Module):
@@ -128,7 +135,7 @@ class Adversary(nn.Module):
 
     def queries(self, anchor: Tensor) -> Tensor:
         """The vectors [B, dim] whose dot products with candidates are the scores."""
-        check_anchors(anchor, len(self.anchor_table), len(self.relation_table))
+        anchor = check_anchors(anchor, len(self.anchor_table), len(self.relation_table))
         if anchor.dim() == 1:
             return self.anchor_table[anchor]
         head, relation = self.anchor_table[anchor[:, 0]], self.relation_table[anchor[:, 1]]

@@ -24,7 +24,8 @@ class ChunkShared(Sampler):
     with m the rounded ``share * k`` and c the popularity as in `InBatch`. The pairs of a chunk stand one after another
     in the batch and have equal ids, so that scores are one matrix product a chunk. Masked for each pair: its own
     positive wherever it stands, the anchor (same node type) and, with ``exclude="neighbors"``, the anchor's row; and in
-    a last, shorter chunk, the in-chunk slots that it cannot fill.
+    a last, shorter chunk of r pairs, the m - r in-chunk slots that it cannot fill, so that there q has r for m and
+    r + k - m for k.
 
     The density is that of `Mixed`, "marginal" over batches and *unfiltered*. Random are the uniform ids, keyed by the
     lowest row id of the chunk; which pairs are a chunk follows from their order.
@@ -102,6 +103,9 @@ class ChunkShared(Sampler):
 
     def log_prob(self, query: Query, ids: Tensor) -> Tensor:
         """Log of the mixed density for this k, for every anchor alike: not filtered."""
-        share = round(self.share * query.k) / query.k
-        mixed = log_mixed(self.popularity.log_share(ids), share, self.graph.num_dst)
+        size, batch = round(self.share * query.k), query.batch_size
+        place = torch.arange(batch, device=query.device)
+        # the last chunk may be shorter, and its pairs have fewer usable slots of the chunk's
+        filled = (batch - place // max(size, 1) * size).clamp(max=size)[:, None].double()
+        mixed = log_mixed(self.popularity.log_share(ids), filled / (filled + query.k - size), self.graph.num_dst)
         return mixed.expand(query.batch_size, ids.shape[1])

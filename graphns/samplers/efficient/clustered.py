@@ -9,6 +9,7 @@ from torch import Tensor
 
 from graphns.base import Density, Negatives, Query, Sampler
 from graphns.graph.graph import Graph
+from graphns.graph.known import EdgeSet
 from graphns.kernels.csr import build_csr
 from graphns.kernels.sized import complement_sized
 from graphns.samplers.alike import alike, log_alike
@@ -73,6 +74,8 @@ class Clustered(Sampler):
         check_choice(within, ("anchor", "loaded"), "within")
         check_choice(exclude, ("neighbors", "self"), "exclude")
         check_choice(infeasible, ("mask", "raise"), "infeasible")
+        if isinstance(graph, EdgeSet):
+            raise ValueError("the anchors of an EdgeSet have no clusters; pass the Graph of its nodes")
         self.graph = graph
         self.within = within
         self.exclude = exclude

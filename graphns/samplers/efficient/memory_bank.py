@@ -6,13 +6,12 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from graphns.base import Density, Feedback, Negatives, Query, Sampler
 from graphns.graph.graph import Graph
 from graphns.samplers.exclusion import Exclude
 from graphns.samplers.static.uniform import Uniform
-from graphns.samplers.stored import VectorTable
+from graphns.samplers.stored import VectorTable, unit_vectors
 from graphns.streams import Stream, unit
 
 
@@ -103,17 +102,17 @@ class MemoryBank(Sampler):
         if feedback.positive_vectors is None or query.batch_size == 0:
             return
         new = self.bank.dim == 0
-        vectors = normalize(self.bank.fit(feedback.positive_vectors, query.batch_size), dim=1)
+        vectors = unit_vectors(self.bank.fit(feedback.positive_vectors, query.batch_size))
         if new:
             self._fill()
         ids, group, count = torch.unique(query.positive, return_inverse=True, return_counts=True)
         mean = vectors.new_zeros((len(ids), vectors.shape[1])).index_add_(0, group, vectors) / count[:, None]
         moved = self.momentum * self.bank.values[ids] + (1 - self.momentum) * mean
-        self.bank.values[ids] = normalize(moved, dim=1)
+        self.bank.values[ids] = unit_vectors(moved)
 
     def _fill(self) -> None:
         """Random vectors of length 1, each row's from its id and the seed."""
         values = self.bank.values
         row = torch.arange(len(values), device=values.device)
         drawn = unit(Stream(self.seed).words(row, values.shape[1])) * 2 - 1
-        values.copy_(normalize(drawn, dim=1))
+        values.copy_(unit_vectors(drawn))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from torch.nn.functional import normalize
-
 from graphns.base import Feedback, Negatives, Query, Sampler
 from graphns.graph.graph import Graph
 from graphns.samplers.exclusion import Exclude, check_choice
-from graphns.samplers.stored import Ring, take_stored
+from graphns.samplers.stored import Ring, take_stored, unit_vectors
 
 
 class MoCo(Sampler):
@@ -78,4 +76,4 @@ class MoCo(Sampler):
     def observe(self, query: Query, negatives: Negatives, feedback: Feedback) -> None:
         """Put the step's keys into the queue; a step without vectors brings none."""
         if feedback.positive_vectors is not None:
-            self.queue.push(query.positive, normalize(feedback.positive_vectors, dim=-1))
+            self.queue.push(query.positive, unit_vectors(feedback.positive_vectors))

@@ -84,10 +84,15 @@ class XBM(Sampler):
 
     def observe(self, query: Query, negatives: Negatives, feedback: Feedback) -> None:
         """Write the step's embeddings; a step without vectors brings none."""
-        self.num_steps.add_(1)
-        if int(self.num_steps) <= self.start:
-            return
+        sides: list[tuple[Tensor, Tensor]] = []
         if feedback.anchor_vectors is not None and not self.graph.bipartite:
-            self.memory.push(query.anchor, feedback.anchor_vectors)
+            sides.append((query.anchor, feedback.anchor_vectors))
         if feedback.positive_vectors is not None:
-            self.memory.push(query.positive, feedback.positive_vectors)
+            sides.append((query.positive, feedback.positive_vectors))
+        if len({vectors.shape for _, vectors in sides}) > 1:
+            raise ValueError("anchor_vectors and positive_vectors must have one shape [B, d], got "
+                             f"{[tuple(vectors.shape) for _, vectors in sides]}")
+        if sides and int(self.num_steps) >= self.start:
+            ids, vectors = (torch.cat(each) for each in zip(*sides, strict=True))
+            self.memory.push(ids, vectors)
+        self.num_steps.add_(1)
