@@ -47,8 +47,8 @@ class DistanceWeighted(Sampler):
     Args:
         base: draws the pool; put exclusions there.
         pool: candidates per pair.
-        cutoff: distance below which all have one weight; above 0 (the authors' code: 0.5).
-        farthest: distance from which on none is drawn; above the cutoff, below 2 (the authors' code: 1.4).
+        cutoff: distance below which all have one weight; above 0.
+        farthest: distance from which on none is drawn; above the cutoff, below 2.
         center: ``"anchor"``, where anchors are rows of the candidate table, or ``"positive"``.
 
     Returns:
