@@ -30,7 +30,8 @@ class DFS(Batcher):
         drop_last: whether a smaller last batch is left out.
 
     Raises:
-        ValueError: batch_size is no positive integer; root or an anchor is no source of the graph.
+        ValueError: batch_size is no positive integer; anchors are no integers; root or an anchor is no source of the
+            graph.
 
     Example:
         >>> path = Graph.from_edge_index(torch.tensor([[0, 2, 2, 1], [2, 0, 1, 2]]), num_nodes=4)
@@ -47,6 +48,8 @@ class DFS(Batcher):
         self, graph: Graph, batch_size: int, *, anchor: Tensor | None = None, root: int = 0, shuffle: bool = False,
         seed: int = 0, drop_last: bool = False,
     ) -> None:
+        if anchor is not None and (anchor.is_floating_point() or anchor.is_complex() or anchor.dtype == torch.bool):
+            raise ValueError(f"anchor must hold integer ids, got dtype {anchor.dtype}; convert it with .long()")
         sources, _ = joined_order(graph, root)
         place = sources.argsort()
         at = place if anchor is None else place[graph.rows(anchor.long())]

@@ -92,7 +92,8 @@ def exchange_torch(indptr: Tensor, indices: Tensor, rows: Tensor, num_candidates
 
 def _degree(indptr: Tensor, rows: Tensor) -> Tensor:
     at = rows.clamp(min=0)
-    return torch.where(rows < 0, 0, indptr[at + 1] - indptr[at])
+    end = indptr[(at + 1).clamp(max=len(indptr) - 1)]  # a matrix without rows has no second entry
+    return torch.where(rows < 0, 0, end - indptr[at])
 
 
 def complement_keys(indptr: Tensor, indices: Tensor, num_candidates: int) -> Tensor:

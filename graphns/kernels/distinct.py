@@ -97,7 +97,8 @@ def complement_at_torch(
     taken[:, 1] |= extra[:, 1] == extra[:, 0]
     extra = torch.where(taken, -1, extra)
     at = rows.clamp(min=0)
-    degree = torch.where(rows < 0, 0, indptr[at + 1] - indptr[at])
+    end = indptr[(at + 1).clamp(max=len(indptr) - 1)]  # a matrix without rows has no second entry
+    degree = torch.where(rows < 0, 0, end - indptr[at])
     counts = (num_candidates - degree - (extra >= 0).sum(1)).clamp(min=0)
     ids = exchange_torch(indptr, indices, rows, num_candidates, ranks)
     tail = exchange_torch(indptr, indices, rows, num_candidates, torch.stack([counts, counts + 1], 1))

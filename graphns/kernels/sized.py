@@ -55,7 +55,8 @@ def complement_sized_torch(
     own[:, 1:] &= extra[:, 1:] != extra[:, :-1]
     place = torch.where(own, extra - count_torch(indptr, indices, rows, extra), torch.iinfo(torch.int64).max)
     at = rows.clamp(min=0)
-    degree = torch.where(rows < 0, 0, indptr[at + 1] - indptr[at])
+    end = indptr[(at + 1).clamp(max=len(indptr) - 1)]  # a matrix without rows has no second entry
+    degree = torch.where(rows < 0, 0, end - indptr[at])
     counts = sizes - degree - own.sum(1)
     rank = bounded(words_at(row_keys, k), counts[:, None])
     for s in range(extra.shape[1]):

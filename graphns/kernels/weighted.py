@@ -120,7 +120,8 @@ def row_spans(indptr: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
     """Start and length [B] int64 of each row; a row of -1 is empty."""
     at = rows.clamp(min=0)
     start = indptr[at]
-    return start, torch.where(rows < 0, 0, indptr[at + 1] - start)
+    end = indptr[(at + 1).clamp(max=len(indptr) - 1)]  # a matrix without rows has no second entry
+    return start, torch.where(rows < 0, 0, end - start)
 
 
 def passed_torch(indices: Tensor, keys: Tensor, start: Tensor, count: Tensor, cumulative: Tensor) -> Tensor:

@@ -54,7 +54,8 @@ def num_candidates(graph: Graph, rows: Tensor, extra: Tensor) -> Tensor:
     own = is_candidate(graph, rows, torch.full_like(extra[:, :0], -1), extra)
     own[:, 1] &= extra[:, 0] != extra[:, 1]
     at = rows.clamp(min=0)
-    degree = torch.where(rows < 0, 0, graph.indptr[at + 1] - graph.indptr[at])
+    end = graph.indptr[(at + 1).clamp(max=len(graph.indptr) - 1)]  # an EdgeSet may be empty
+    degree = torch.where(rows < 0, 0, end - graph.indptr[at])
     return graph.num_dst - degree - own.sum(1)
 
 

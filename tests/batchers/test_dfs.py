@@ -57,6 +57,9 @@ def test_refuses_and_is_registered() -> None:
         DFS(two_paths(), 0)
     with pytest.raises(ValueError, match="anchor 10 is outside"):
         DFS(two_paths(), 2, anchor=torch.tensor([10]))
+    for wrong in (torch.tensor([1.0, 2.5]), torch.tensor([True])):
+        with pytest.raises(ValueError, match=f"anchor must hold integer ids, got dtype {wrong.dtype}"):
+            DFS(two_paths(), 2, anchor=wrong)
     with pytest.raises(ValueError, match="root"):
         DFS(two_paths(), 2, root=10)
     assert find("depth-first", "batcher").load() is DFS

@@ -17,7 +17,9 @@ from graphns.kernels.complement import (
     valid_extra,
 )
 from graphns.kernels.csr import build_csr
+from graphns.kernels.distinct import complement_at_torch
 from graphns.kernels.edge_filter import build_edge_filter
+from graphns.kernels.sized import complement_sized, complement_sized_torch
 from graphns.streams import Stream
 from tests.kernels.plain import run_as_python
 from tests.samplers.distribution import ALPHA, SEEDS, chi_square
@@ -160,3 +162,19 @@ def test_three_extras_are_refused():
     with pytest.raises(ValueError, match="at most 2 further exclusions per row, got 3"):
         complement_uniform(indptr, indices, torch.tensor([0]), torch.zeros((1, 3), dtype=torch.int64), N,
                            torch.tensor([0]), 1)
+
+
+def test_a_matrix_without_rows_by_both_definitions():
+    """What an `EdgeSet` without edges has: an anchor of it is row -1, and indptr has one entry."""
+    indptr, indices = torch.zeros(1, dtype=torch.int64), torch.empty(0, dtype=torch.int64)
+    rows, extra = torch.tensor([-1, -1]), torch.tensor([[-1, 2], [-1, 4]])
+    keys = Stream(0).row_keys(torch.arange(2))
+    given, counts = complement.complement_uniform(indptr, indices, rows, extra, 5, keys, 9)
+    defined, number = complement.complement_uniform_torch(indptr, indices, rows, extra, 5, keys, 9)
+    assert torch.equal(given, defined) and counts.tolist() == number.tolist() == [4, 4]
+    ranks = torch.arange(4).expand(2, 4)
+    ids, _ = complement_at_torch(indptr, indices, rows, extra, 5, ranks)
+    assert ids.sort(1).values.tolist() == [[0, 1, 3, 4], [0, 1, 2, 3]]
+    sizes = torch.tensor([5, 5])
+    given, _ = complement_sized(indptr, indices, rows, extra, sizes, keys, 9)
+    assert torch.equal(given, complement_sized_torch(indptr, indices, rows, extra, sizes, keys, 9)[0])

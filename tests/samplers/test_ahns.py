@@ -56,6 +56,16 @@ def test_a_positive_below_minus_alpha_gets_the_hardest():
         assert torch.equal(AHNS(base, pool=6)(query).ids, Hardest(base, pool=6)(query).ids)
 
 
+@pytest.mark.parametrize("p", [-4.0, -6.0])
+def test_a_huge_target_does_not_swallow_the_scores(p):
+    """Beside 0.4 * 1e18 all scores are alike in floating point: as a target it is the best of the pool."""
+    model = Scores(SCORES.matrix.detach() - 2)
+    base = Uniform(Graph.empty(N))
+    for seed in SEEDS:
+        query = query_of(3, seed, model)
+        assert torch.equal(AHNS(base, pool=8, p=p)(query).ids, Hardest(base, pool=8)(query).ids)
+
+
 def test_masked_candidates_are_never_chosen():
     matrix = torch.full((N, N), -torch.inf)
     matrix[0, 1], matrix[0, 3] = 0.5, 0.4 / 0.6

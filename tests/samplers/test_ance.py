@@ -17,6 +17,7 @@ from graphns.samplers.compose.mixture import Mixture
 from graphns.samplers.dynamic import ance
 from graphns.samplers.dynamic.ance import ANCE
 from graphns.samplers.dynamic.hardest import Hardest
+from graphns.samplers.static.global_edges import GlobalEdges
 from graphns.samplers.static.uniform import Uniform
 from graphns.streams import Stream
 from tests.samplers.distribution import NUM_NODES, check_distribution, hub_graph, hub_query
@@ -144,6 +145,8 @@ def test_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     sampler = ANCE.from_graph(graph)
     with pytest.raises(ValueError, match="scored a candidate NaN"):
         sampler.update(query, sampler(query))
+    with pytest.raises(ValueError, match="GlobalEdges draws pairs or vectors"):  # else an anchor's lists get its ids
+        ANCE(GlobalEdges(graph), graph)(replace(hub_query(), model=Vectors(N)))
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(ImportError, match="pip install faiss-cpu"):
         ANCE.from_graph(graph, search="faiss").refresh(Vectors(N))

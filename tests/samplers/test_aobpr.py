@@ -130,6 +130,19 @@ def test_triples():
     assert not {2, 3, 4} & set(ids[0].tolist()) and len(ids.unique()) > 4
 
 
+def test_an_edge_set_without_edges_excludes_the_positive_alone():
+    known = EdgeSet.from_pairs(torch.empty(0, 2, dtype=torch.int64), torch.empty(0, dtype=torch.int64), NUM_NODES)
+
+    class First(Table):
+        def score_vectors(self, anchor, vectors):
+            return (self.vectors[anchor[:, 0]][:, None] * vectors).sum(-1)
+
+    query = Query(torch.tensor([[0, 1], [2, 2]]), torch.tensor([3, 4]), 400, First(NUM_NODES), Stream(0))
+    drawn = AOBPR(known, mean_rank=50.0)(query)
+    assert drawn.mask.all()
+    assert [set(row.tolist()) for row in drawn.ids] == [set(range(NUM_NODES)) - {j} for j in (3, 4)]
+
+
 def test_refuses():
     graph = Graph.empty(4)
     for bad in (0.0, torch.nan, torch.inf):

@@ -73,6 +73,12 @@ def test_without_false_negatives_it_is_the_hardest():
         query = query_of(3, seed)
         ours = BNS(base, torch.zeros(N), pool=7)(query)
         assert torch.equal(ours.ids, Hardest(base, pool=7)(query).ids)
+    pool = base(query.child(0, k=7)).ids
+    assert torch.equal(BNS(base, torch.zeros(N), pool=7, weight=0.0)(query).ids, pool[:, :3])  # all risks are 0
+    far = torch.zeros(N, N)
+    far[0, 3:6] = torch.tensor([900.0, 901.0, 902.0])  # the sigmoids of all three are 1
+    query = Query(torch.tensor([0]), torch.tensor([1]), 1, model=Scores(far), stream=Stream(0))
+    assert BNS(Given([3, 4, 5]), torch.zeros(N), pool=3)(query).ids.tolist() == [[3]]
 
 
 def test_masked_candidates_are_never_chosen():

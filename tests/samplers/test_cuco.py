@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal, localcontext
 from itertools import pairwise
 
 import pytest
@@ -12,7 +14,7 @@ import torch
 from graphns.base import Feedback, Query
 from graphns.graph.graph import Graph
 from graphns.samplers.dynamic.cuco import CuCo
-from graphns.samplers.pacing import paced
+from graphns.samplers.pacing import Pace, paced
 from graphns.samplers.static.uniform import Uniform
 from graphns.streams import Stream
 from tests.samplers.distribution import ALPHA, SEEDS, chi_square
@@ -31,6 +33,27 @@ def test_what_is_open(epoch: int) -> None:
     easiest = sorted(ids, key=SCORES.matrix[0].tolist().__getitem__)[:num_open]
     assert set(drawn.ids.flatten().tolist()) == set(easiest)
     torch.testing.assert_close(drawn.log_prob, torch.full((300, 4), -math.log(num_open)))
+
+
+EXACT: dict[str, Callable[[Decimal], Decimal]] = {
+    "root": lambda x: x.sqrt(), "linear": lambda x: x, "quadratic": lambda x: x * x,
+    "logarithm": lambda x: (1 + (Decimal(1).exp() - 1) * x).ln(),
+    "exponential": lambda x: (x.exp() - 1) / (Decimal(1).exp() - 1),
+}
+
+
+@pytest.mark.parametrize("pace", list(EXACT))
+@pytest.mark.parametrize("ramp", [10, 25])
+def test_rounding_opens_no_further_candidate(pace: Pace, ramp: int) -> None:
+    """Against 40 digits: 7 of 25 epochs open 7 of 25 candidates, though 7 / 25 * 25 is above 7 in floating point."""
+    sampler = CuCo(Given(list(range(100, 125))), pool=25, ramp=ramp, pace=pace)
+    model = Scores(torch.arange(125.0)[None])
+    for epoch in range(ramp):
+        drawn = sampler(Query(torch.tensor([0]), torch.tensor([1]), 1, model=model, stream=Stream(0), epoch=epoch))
+        with localcontext() as context:
+            context.prec = 40
+            opened = (25 * EXACT[pace](Decimal(epoch + 1) / ramp)).quantize(Decimal("1e-30"))
+        torch.testing.assert_close(drawn.log_prob, torch.tensor([[-math.log(max(1, math.ceil(opened)))]]))
 
 
 def test_the_paces() -> None:

@@ -5,6 +5,7 @@ import torch
 
 from graphns.base import InfeasibleError, Query
 from graphns.graph.graph import Graph
+from graphns.graph.known import EdgeSet
 from graphns.samplers.static.degree import Degree
 from graphns.streams import Stream
 from tests.samplers.distribution import ALPHA, NUM_NODES, SEEDS, check_distribution, chi_square, hub_graph, hub_query
@@ -96,6 +97,17 @@ def test_without_replacement_a_short_row_gives_all_it_has():
         sampler.log_prob(query, drawn.ids)
     with pytest.raises(InfeasibleError, match="anchor 0 has 0 candidates, 14 are needed"):
         Degree(graph, replace=False, infeasible="raise")(query)
+
+
+def test_an_edge_set_without_edges_excludes_the_positive_alone():
+    known = EdgeSet.from_pairs(torch.empty(0, 2, dtype=torch.int64), torch.empty(0, dtype=torch.int64), 4)
+    query = Query(torch.tensor([[0, 1], [2, 2]]), torch.tensor([3, 0]), 2, stream=Stream(0))
+    sampler = Degree(known, weights=torch.tensor([1.0, 2.0, 3.0, 4.0]))
+    check_distribution(sampler, query, 4)
+    share = sampler.log_prob(query, torch.arange(4)[None]).exp()
+    assert share[0].tolist() == pytest.approx([1 / 6, 1 / 3, 1 / 2, 0])
+    assert share[1].tolist() == pytest.approx([0, 2 / 9, 1 / 3, 4 / 9])
+    assert not Degree(known)(query).mask.any()  # no candidate has a degree
 
 
 def test_bipartite_in_degrees():

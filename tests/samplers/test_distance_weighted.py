@@ -92,6 +92,24 @@ def test_opposite_and_equal_vectors_and_pairs_with_none_near():
     assert not DistanceWeighted(Given([4]), pool=1)(query).mask.any()
 
 
+def test_weights_are_bounded_on_the_far_side_too():
+    """Beyond the mirror image of the cutoff 1 / q(D) is above lambda again: there the weight is lambda."""
+    dim = 64
+    angle = torch.tensor([0.0, 2.0, 0.2, 0.5, 1.5, 2.6, 2.9])
+    table = torch.zeros(7, dim, dtype=torch.float64)
+    table[:, 0], table[:, 1] = angle.cos(), angle.sin()
+    query = Query(torch.tensor([0]), torch.tensor([1]), 400, model=Vectors(table), stream=Stream(0))
+    sampler = DistanceWeighted(Given([2, 3, 4, 5, 6]), pool=5, cutoff=0.5, farthest=1.99)
+    distance = (table[2:] - table[0]).norm(dim=1).detach()
+    assert float(distance.max()) < 1.99
+    log_q = log_sphere_density(distance, dim)
+    weight = torch.minimum(-log_q, -log_sphere_density(torch.tensor(0.5).double(), dim))
+    assert weight.argmax() == 0 and weight[-1] == weight[0] and weight[1] == weight[0]
+    drawn = sampler(query)
+    torch.testing.assert_close(drawn.log_prob.double(), weight.log_softmax(0)[drawn.ids - 2], rtol=1e-5, atol=1e-6)
+    assert {2, 3, 6} <= set(drawn.ids.flatten().tolist())
+
+
 def test_refuses():
     base = Uniform(Graph.empty(N))
     for cutoff, farthest in ((0.0, 1.4), (1.5, 1.4), (0.5, 2.0)):

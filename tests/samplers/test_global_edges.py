@@ -5,6 +5,7 @@ import torch
 
 from graphns.base import InfeasibleError, Query
 from graphns.graph.graph import Graph
+from graphns.graph.known import EdgeSet
 from graphns.samplers.static.global_edges import GlobalEdges
 from graphns.streams import Stream
 from tests.samplers.distribution import ALPHA, NUM_NODES, SEEDS, chi_square, hub_graph, hub_query
@@ -89,3 +90,9 @@ def test_ids_outside_the_graph_have_no_probability():
     query = hub_query()
     log_prob = GlobalEdges(hub_graph()).log_prob(query, torch.tensor([[-1, NUM_NODES, 10**6]]))
     assert not torch.isfinite(log_prob).any()
+
+
+def test_refuses_an_edge_set_whose_rows_are_no_nodes():
+    known = EdgeSet.from_pairs(torch.tensor([[7, 1]]), torch.tensor([2]), 5)
+    with pytest.raises(ValueError, match="rows of an EdgeSet are no nodes"):
+        GlobalEdges(known)

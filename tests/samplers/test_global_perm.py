@@ -8,6 +8,7 @@ import torch
 
 from graphns.base import InfeasibleError, Query
 from graphns.graph.graph import Graph
+from graphns.graph.known import EdgeSet
 from graphns.samplers.dynamic.global_perm import GlobalPerm
 from graphns.samplers.static.global_edges import GlobalEdges
 from graphns.streams import Stream
@@ -84,3 +85,9 @@ def test_refuses():
         GlobalPerm(Graph.empty((2, 3)), directed=False)
     with pytest.raises(ValueError, match="3"):
         GlobalPerm(Graph.empty(3))(Query(torch.tensor([3]), torch.tensor([0]), 1, stream=Stream(0)))
+
+
+def test_refuses_an_edge_set_whose_rows_are_no_nodes():
+    known = EdgeSet.from_pairs(torch.tensor([[7, 1]]), torch.tensor([2]), 5)
+    with pytest.raises(ValueError, match="rows of an EdgeSet are no nodes"):
+        GlobalPerm(known)

@@ -94,6 +94,9 @@ def test_refuses():
     for bad in (-1.0, torch.nan, torch.inf):
         with pytest.raises(ValueError, match=f"sharpness must be a number >= 0, got {bad}"):
             SimANS(base, sharpness=bad)
+    for bad in (torch.nan, torch.inf, -torch.inf):
+        with pytest.raises(ValueError, match=f"offset must be a finite number, got {bad}"):
+            SimANS(base, offset=bad)
     with pytest.raises(ValueError, match="a pool of 4 cannot fill k=5"):
         SimANS(base, pool=4, replace=False)(Query(torch.tensor([0]), torch.tensor([1]), 5, model=SCORES))
     matrix = torch.zeros(N, N)

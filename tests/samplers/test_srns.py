@@ -7,7 +7,7 @@ import itertools
 import pytest
 import torch
 
-from graphns.base import Query
+from graphns.base import Feedback, Query
 from graphns.graph.graph import Graph
 from graphns.graph.known import EdgeSet
 from graphns.samplers.dynamic.srns import SRNS
@@ -171,6 +171,37 @@ def test_the_pairs_positive_is_masked_and_anchors_may_be_unknown() -> None:
     other = Query(torch.tensor([[0, 1]]), held[1:2], 4, model=Flat(), stream=Stream(0))
     drawn = sampler(other)
     assert drawn.mask.tolist() == [[True, True, True, False]] and int(held[1]) not in drawn.ids[0, :3].tolist()
+
+
+def test_candidates_stay_distinct_when_a_share_is_replaced() -> None:
+    sampler = SRNS.from_graph(Graph.empty(N), memory=4, fresh=8, candidates=24, turnover=0.5)
+    before = torch.full((24,), -1)
+    for epoch in range(8):
+        query = ask(random_scores(epoch), [0, 3], [1, 2], epoch=epoch, step=epoch)
+        sampler.update(query, sampler(query))
+        for anchor in (0, 3):
+            assert len(sampler.candidates[anchor].unique()) == 24
+        assert not torch.equal(sampler.candidates[0], before)
+        before = sampler.candidates[0].clone()
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+@pytest.mark.parametrize("of_positive", [True, False])
+def test_scores_that_are_refused_leave_the_state_as_it_was(bad: float, of_positive: bool) -> None:
+    sampler = SRNS.from_graph(Graph.empty(N), memory=4, fresh=4, candidates=8, turnover=0.5)
+    query = ask(random_scores(), [3], [1])
+    sampler.update(query, sampler(query))
+    state = {name: value.clone() for name, value in sampler.state_dict().items()}
+    wrong = random_scores().matrix.detach().clone()
+    if of_positive:
+        wrong[3, 1] = bad
+    else:
+        wrong[3] = bad
+        wrong[3, 1] = 0.0
+    with pytest.raises(ValueError, match="positive NaN" if of_positive else "candidate NaN"):
+        asked = ask(Scores(wrong), [3], [1], epoch=1, step=1)
+        sampler.observe(asked, sampler(query), Feedback())
+    assert all(torch.equal(value, state[name]) for name, value in sampler.state_dict().items())
 
 
 def test_refuses() -> None:

@@ -5,6 +5,7 @@ import torch
 
 from graphns.base import InfeasibleError, Query
 from graphns.graph.graph import Graph
+from graphns.graph.known import EdgeSet
 from graphns.samplers.static.uniform import Uniform
 from graphns.streams import Stream
 from tests.samplers.distribution import NUM_NODES, check_distribution, check_pairs, hub_graph, hub_query
@@ -80,3 +81,13 @@ def test_known_positives_need_no_look_up():
     assert torch.equal(checked.ids, trusted.ids) and torch.equal(checked.log_prob, trusted.log_prob)
     with pytest.raises(ValueError, match="needs exclude='neighbors'"):
         Uniform(graph, exclude="self", positives="known")
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_an_edge_set_without_edges_excludes_the_positive_alone(replace):
+    """It has no row, so there is no end of the first one to be read."""
+    known = EdgeSet.from_pairs(torch.empty(0, 2, dtype=torch.int64), torch.empty(0, dtype=torch.int64), 6)
+    query = Query(torch.tensor([[0, 1], [2, 2]]), torch.tensor([3, 4]), 2, stream=Stream(0))
+    check_distribution(Uniform(known, replace=replace), query, 6)
+    share = Uniform(known, replace=replace).log_prob(query, torch.arange(6)[None]).exp()
+    assert share.tolist() == [pytest.approx([0.2] * 3 + [0, 0.2, 0.2]), pytest.approx([0.2] * 4 + [0, 0.2])]

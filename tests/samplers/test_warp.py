@@ -89,6 +89,8 @@ def test_refuses():
     base = Uniform(Graph.empty(N))
     with pytest.raises(ValueError, match="tries must be at least 1, got 0"):
         WARP(base, tries=0)
+    with pytest.raises(ValueError, match="margin must be a number, got nan"):
+        WARP(base, margin=torch.nan)
     with pytest.raises(ValueError, match="All gave 12 candidates where k=2 slots ask for 10 each"):
         WARP(All(Graph.empty(N)))(query_of(2))
     with pytest.raises(ValueError, match="model=model"):

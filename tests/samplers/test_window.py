@@ -118,12 +118,14 @@ def test_refuses():
             Window(base, pool=8, range_min=low, range_max=high)
     with pytest.raises(ValueError, match="pool must be at least 1, got 0"):
         Window(base, pool=0)
-    with pytest.raises(ValueError, match=r"absolute_margin must be at least 0, got -0\.1"):
-        Window(base, absolute_margin=-0.1)
-    with pytest.raises(ValueError, match="relative_margin must be at least 0, got nan"):
-        Window(base, relative_margin=torch.nan)
-    with pytest.raises(ValueError, match="max_score must be a number, got nan"):
-        Window(base, max_score=torch.nan)
+    for bad in (-0.1, torch.nan, torch.inf):
+        with pytest.raises(ValueError, match=f"absolute_margin must be at least 0 and finite, got {bad}"):
+            Window(base, absolute_margin=bad)
+        with pytest.raises(ValueError, match=f"relative_margin must be at least 0 and finite, got {bad}"):
+            Window(base, relative_margin=bad)
+    for bad in (torch.nan, torch.inf, -torch.inf):
+        with pytest.raises(ValueError, match=f"max_score must be a number, got {bad}"):
+            Window(base, max_score=bad)
     with pytest.raises(ValueError, match="strategy must be one of 'top', 'random', got 'best'"):
         Window(base, strategy="best")
     with pytest.raises(ValueError, match="a pool of 4 cannot fill k=5"):

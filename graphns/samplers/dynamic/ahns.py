@@ -93,4 +93,6 @@ class AHNS(Sampler):
         """Draw the pool, score it beside the positive, take the nearest to the target."""
         pool = draw_pool(self.base, query, self.pool)
         scores = usable_scores(pool, query.score(pool.ids)).double()
-        return lowest(pool, (scores - self.target(positive_scores(query))).abs(), query.k)
+        # above the best score the order is the same for every target, and near it rounding does not swallow the scores
+        target = self.target(positive_scores(query)).minimum(scores.amax(1, keepdim=True))
+        return lowest(pool, (scores - target).abs(), query.k)

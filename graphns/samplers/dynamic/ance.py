@@ -14,6 +14,7 @@ from graphns.samplers.alike import log_alike
 from graphns.samplers.exclusion import Exclude, check_choice, is_candidate
 from graphns.samplers.known_pairs import row_entries
 from graphns.samplers.lists import draw_listed, is_listed, without_positive
+from graphns.samplers.pool import draw_pool
 from graphns.samplers.static.uniform import Uniform
 from graphns.streams import words_at
 
@@ -49,7 +50,7 @@ class ANCE(Sampler):
 
     Raises:
         ValueError: the query has no model; an option is out of range; inner products are asked for where anchors are
-            no candidates; a score is NaN.
+            no candidates; the base draws pairs or vectors; a score is NaN.
         ImportError: faiss is missing and asked for.
 
     Example:
@@ -100,7 +101,7 @@ class ANCE(Sampler):
         """Draw from the lists; from the base where there is none."""
         query.require_model()
         lists, hole, size = self._lists(query)
-        drawn: Negatives = self.base(query.child(0))
+        drawn = draw_pool(self.base, query, query.k)
         ids = draw_listed(lists, hole, size, words_at(query.child(1).stream.row_keys(query.row), drawn.mask.shape[1]))
         some = (size > 0)[:, None]
         log_prob = None

@@ -43,7 +43,8 @@ class BNS(Sampler):
     info is the size of BPR's gradient. unbias is the posterior that l is a true negative: false ones score higher, so
     that F, the share of the anchor's candidates that score up to l, speaks against it, as does the prior P. F is
     estimated from a reference draw: (number up to l) / (size + 1), so that it stays below 1. P is `prior`; with a prior
-    of 0 every candidate is a true negative, and the sampler is `Hardest`.
+    of 0 every candidate is a true negative, and with a weight above 0 the sampler is `Hardest`, up to scores whose
+    sigmoids are equal. With a weight of 0 all risks are 0 then.
 
     For k > 1 it is the k of least risk, least first, of one pool. The density is "none": the chance of an id depends on
     which other ids were in its pool, over all pools.

@@ -98,7 +98,8 @@ class CuCo(Sampler):
         order = scores.masked_fill(~pool.mask, torch.inf).argsort(dim=1, stable=True)
         rank = order.argsort(dim=1)
         share = float(self.share) * paced(query.epoch, self.ramp, self.pace)
-        num_open = (share * pool.mask.sum(1, keepdim=True).double()).ceil().clamp(min=1)
+        # shares such as 7 of 25 are meant exactly, and are not in floating point
+        num_open = (share * pool.mask.sum(1, keepdim=True).double() - 1e-9).ceil().clamp(min=1)
         return draw(pool._replace(mask=pool.mask & (rank < num_open)), torch.zeros_like(scores), query)
 
     def observe(self, query: Query, negatives: Negatives, feedback: Feedback) -> None:

@@ -36,7 +36,8 @@ class DistanceWeighted(Sampler):
 
     :math:`\hat e_i` are the candidates' vectors from ``model.embed``, of unit length, and :math:`\hat c` that of the
     anchor, or of the positive. Random points of a sphere lie nearly all at :math:`\sqrt 2`: uniform draws are too easy,
-    and the nearest are noise. The weight stops to grow below the distance `cutoff`, :math:`\lambda = 1 / q(cutoff)`.
+    and the nearest are noise. Below the distance `cutoff` the weight is :math:`\lambda = 1 / q(cutoff)`, and on the far
+    side, where q falls again, it grows no higher.
     Candidates farther than `farthest` have no loss under the usual margins and are not drawn; a pair with no other is
     masked. In the log throughout, since q(D) underflows where d is large.
 
@@ -46,8 +47,8 @@ class DistanceWeighted(Sampler):
     Args:
         base: draws the pool; put exclusions there.
         pool: candidates per pair.
-        cutoff: distance below which all have one weight; above 0 (the authors' code: 0.5).
-        farthest: distance from which on none is drawn; above the cutoff, below 2 (the authors' code: 1.4).
+        cutoff: distance below which all have one weight; above 0.
+        farthest: distance from which on none is drawn; above the cutoff, below 2.
         center: ``"anchor"``, where anchors are rows of the candidate table, or ``"positive"``.
 
     Returns:
@@ -111,5 +112,6 @@ class DistanceWeighted(Sampler):
         distance = (2 - 2 * cosine).clamp(min=0).sqrt()
         inside = pool.mask & (distance < self.farthest)
         # beyond the farthest is masked; bounded, so that the logarithm exists there too
-        logits = -log_sphere_density(distance.clamp(self.cutoff, self.farthest), dim)
+        bound = log_sphere_density(distance.new_tensor(self.cutoff), dim)
+        logits = -log_sphere_density(distance.clamp(self.cutoff, self.farthest), dim).maximum(bound)
         return draw(pool._replace(mask=inside), logits, query)

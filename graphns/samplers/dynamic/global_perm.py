@@ -32,7 +32,7 @@ class GlobalPerm(Sampler):
         non-edges, the masked slots are permuted too.
 
     Raises:
-        ValueError: unordered pairs of a bipartite graph.
+        ValueError: unordered pairs of a bipartite graph; the graph is an `EdgeSet`.
         InfeasibleError: too few pairs, and ``infeasible="raise"``.
 
     Example:

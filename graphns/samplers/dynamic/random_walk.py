@@ -33,12 +33,12 @@ class RandomWalk(Sampler):
     both ways and ranks candidates. Fewer nodes visited than ``high`` leave a shorter window; an empty one means h = 0.
 
     Each slot is hard with probability h, so that all slots have one density. The curriculum:
-    h = share * min(epoch / ramp, 1). PinSage's, where epoch t has t - 1 hard negatives of k, is in expectation
-    ``share=1, ramp=k``. Random are the slots' kinds and ids, keyed by the query's stream.
+    h = share * min(epoch / ramp, 1). With ``share=1, ramp=k`` each epoch has in expectation one hard negative more, up
+    to k. Random are the slots' kinds and ids, keyed by the query's stream.
 
     Args:
         graph: known edges, walked and excluded.
-        window: ranks low to high, from 1, both included. PinSage took 2000 to 5000 of billions of items.
+        window: ranks low to high, from 1, both included.
         num_walks: walks from every anchor.
         length: steps of a walk.
         restart: probability that a step leads back to the anchor.

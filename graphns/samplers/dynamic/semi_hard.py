@@ -19,9 +19,9 @@ class SemiHard(Sampler):
 
     .. math:: y \sim U \{y_i : s(u, y^+) - m < s(u, y_i) < s(u, y^+)\}
 
-    With distances for scores, s = -d: those farther than the positive, and by less than m. Harder ones led FaceNet to
-    collapsed models early in training; easier ones have no loss under a margin of m. A pair without a semi-hard
-    candidate in its pool is masked. All k slots of a pair draw from one pool, with replacement.
+    With distances for scores, s = -d: those farther than the positive, and by less than m. Easier ones have no loss
+    under a margin of m. A pair without a semi-hard candidate in its pool is masked. All k slots of a pair draw from one
+    pool, with replacement.
 
     The density is "given-pool": log_prob is exact given the pool, an id with several slots in it having their summed
     probability.
@@ -29,7 +29,7 @@ class SemiHard(Sampler):
     Args:
         base: draws the pool; put exclusions there.
         pool: candidates per pair.
-        margin: m > 0, in units of the score (FaceNet: 0.2 of squared distances); infinite: all below the positive.
+        margin: m > 0, in units of the score; infinite: all below the positive.
 
     Returns:
         On call, ids, log_prob and mask, all [B, k].

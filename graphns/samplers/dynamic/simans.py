@@ -37,8 +37,8 @@ class SimANS(Sampler):
         On call, ids and mask [B, k]; log_prob [B, k] with replacement. Candidates that the base masked are never drawn.
 
     Raises:
-        ValueError: the query has no model; pool below 1, sharpness below 0; without replacement, k above the pool; a
-            score is NaN or infinite.
+        ValueError: the query has no model; pool below 1, sharpness below 0, offset not finite; without replacement,
+            k above the pool; a score is NaN or infinite.
 
     Example:
         >>> import torch
@@ -64,6 +64,8 @@ class SimANS(Sampler):
         super().__init__()
         if not 0 <= sharpness < float("inf"):
             raise ValueError(f"sharpness must be a number >= 0, got {sharpness}")
+        if not abs(offset) < float("inf"):
+            raise ValueError(f"offset must be a finite number, got {offset}")
         self.base = base
         self.pool = check_pool(pool)
         self.sharpness = sharpness

@@ -12,8 +12,10 @@ from graphns.graph.graph import Graph
 from graphns.samplers.exclusion import Exclude
 from graphns.samplers.pool import check_temperature, draw_pool, usable_scores
 from graphns.samplers.rows import latest, part_of
+from graphns.samplers.slots import positive_scores
 from graphns.samplers.static.uniform import Uniform
-from graphns.streams import unit, unit_open
+from graphns.samplers.turnover import turned_over
+from graphns.streams import unit_open
 
 
 class SRNS(Sampler):
@@ -41,7 +43,7 @@ class SRNS(Sampler):
         weight: :math:`\alpha`, of the deviation.
         ramp: T, epochs until the weight is full; 0: from the start.
         epochs: W, over which the deviation is taken; an item of one or none has deviation 0.
-        turnover: share of the candidates outside the memory that a new epoch replaces.
+        turnover: share of the candidates outside the memory that a new epoch replaces where the draw is none of them.
 
     Returns:
         On call, ids and mask [B, k], best first; no log_prob.
@@ -143,37 +145,34 @@ class SRNS(Sampler):
         rows = self.graph.rows(query.anchor)
         part = part_of(query, at := latest(rows))
         each, now = rows[at], query.epoch % (self.epochs + 1)
-        self._open_epoch(part, each)
-        held = (rows >= 0).nonzero()[:, 0]
-        place = rows[held] * (self.epochs + 1) + now
-        self.positive_sum.view(-1).index_add_(0, place, query.score(query.positive[:, None])[held, 0].double())
-        self.positive_count.view(-1).index_add_(0, place, torch.ones_like(place))
-        known, memory = self.candidates[each].long(), self.memory[each]
+        opening = (self.last_epoch[each] < query.epoch).nonzero()[:, 0]
+        first = each[opening]
+        opened, new = turned_over(self.base, part_of(part, opening), self.candidates[first], self.memory[first],
+                                  self.last_epoch[first] < 0, self.turnover)
+        known, memory = self.candidates[each].index_copy(0, opening, opened).long(), self.memory[each]
         lots = part.stream.child(2).words(part.row, known.shape[1]) >> 1
         # where there is no candidate, and then the memory, comes last, and so no place comes twice
         lots = lots.masked_fill(known < 0, 1 << 62).scatter(1, memory, torch.iinfo(torch.int64).max)
         places = torch.cat([memory, lots.argsort(dim=1, stable=True)[:, : self.fresh]], 1)
         usable = known.gather(1, places) >= 0
         pool = Negatives(known.gather(1, places).clamp(min=0), None, usable)
-        scores = usable_scores(pool, part.score(pool.ids))
+        scores, positive = usable_scores(pool, part.score(pool.ids)), positive_scores(query)[:, 0]
+        self._open_epoch(query.epoch, first, opened, new)  # only now that all scores are known to be good
+        held = (rows >= 0).nonzero()[:, 0]
+        place = rows[held] * (self.epochs + 1) + now
+        self.positive_sum.view(-1).index_add_(0, place, positive[held])
+        self.positive_count.view(-1).index_add_(0, place, torch.ones_like(place))
         self.scores[each[:, None], places, now] = scores.float().masked_fill(~usable, -torch.inf)
         gumbel = -(-unit_open(part.stream.child(3).words(part.row, places.shape[1])).log()).log()
         lot = (scores.double() / self.temperature + gumbel).masked_fill(~usable, -torch.inf)
         self.memory[each] = places.gather(1, lot.argsort(dim=1, descending=True, stable=True)[:, : memory.shape[1]])
 
-    def _open_epoch(self, query: Query, rows: Tensor) -> None:
+    def _open_epoch(self, epoch: int, rows: Tensor, known: Tensor, new: Tensor) -> None:
         """Forget what is too old to count, and replace candidates, of anchors whose first step of an epoch this is."""
-        opening = (self.last_epoch[rows] < query.epoch).nonzero()[:, 0]
-        query, rows = part_of(query, opening), rows[opening]
-        last, known = self.last_epoch[rows][:, None], self.candidates[rows]
-        age = (query.epoch - torch.arange(self.epochs + 1, device=rows.device)) % (self.epochs + 1)
-        old = (last < 0) | (age < query.epoch - last)
+        last = self.last_epoch[rows][:, None]
+        age = (epoch - torch.arange(self.epochs + 1, device=rows.device)) % (self.epochs + 1)
+        old = (last < 0) | (age < epoch - last)
         self.positive_sum[rows] = self.positive_sum[rows].masked_fill(old, 0.0)
         self.positive_count[rows] = self.positive_count[rows].masked_fill(old, 0)
-        drawn = draw_pool(self.base, query.child(5), known.shape[1])
-        # a row with no more than C candidates has them all already
-        some = unit(query.stream.child(4).words(query.row, known.shape[1])) < self.turnover
-        new = (last < 0) | (some & drawn.mask.all(1)[:, None]).scatter(1, self.memory[rows], False)
-        self.candidates[rows] = torch.where(new, torch.where(drawn.mask, drawn.ids, -1).to(known.dtype), known)
+        self.candidates[rows], self.last_epoch[rows] = known, epoch
         self.scores[rows] = self.scores[rows].masked_fill(old[:, None] | new[..., None], -torch.inf)
-        self.last_epoch[rows] = query.epoch

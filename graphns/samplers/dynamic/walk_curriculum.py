@@ -1,4 +1,4 @@
-"""PinSage's recipe: uniform negatives that the batch shares, and hard ones by random walks, more each epoch."""
+"""Uniform negatives that the batch shares, and hard ones by random walks, more each epoch."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ class WalkCurriculum(Sampler):
         \underbrace{z_1, \dots, z_h}_{\text{uniform from}\ W(u)}), \qquad h = \min(g t, h_{\max}, k)
 
     t is the epoch, counted from 0, g is ``growth``, and :math:`W(u)` the window of ranks low to high by visits of
-    random walks from the anchor, as `RandomWalk` makes it (where it is empty, hard slots are uniform). PinSage shares
-    500 and adds one hard negative each epoch: ``k = 500 + h``.
+    random walks from the anchor, as `RandomWalk` makes it (where it is empty, hard slots are uniform).
 
     The shared ids may be known positives of some anchors: they are drawn with replacement from all candidates by the
     stream alone, and masked for each pair where they are the anchor, its positive or, with ``exclude="neighbors"``, in
@@ -32,7 +31,7 @@ class WalkCurriculum(Sampler):
         graph: known edges, walked and excluded.
         growth: g, hard negatives that an epoch adds.
         max_hard: most hard negatives; None: half of k, so that no fewer are shared.
-        window: ranks low to high, from 1, both included. PinSage took 2000 to 5000 of billions of items.
+        window: ranks low to high, from 1, both included.
         num_walks: walks from every anchor.
         length: steps of a walk.
         restart: probability that a step leads back to the anchor.

@@ -43,8 +43,8 @@ class WARP(Sampler):
         On call, ids and mask [B, k], no log_prob.
 
     Raises:
-        ValueError: the query has no model; tries is below 1; the base gives another number than asked; a score is NaN
-            or infinite.
+        ValueError: the query has no model; tries is below 1; margin is NaN; the base gives another number than asked; a
+            score is NaN or infinite.
 
     Example:
         >>> from graphns import Query, Stream
@@ -68,6 +68,8 @@ class WARP(Sampler):
         super().__init__()
         if tries < 1:
             raise ValueError(f"tries must be at least 1, got {tries}")
+        if margin != margin:
+            raise ValueError(f"margin must be a number, got {margin}")
         self.base = base
         self.tries = tries
         self.margin = margin

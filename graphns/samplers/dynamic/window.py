@@ -44,7 +44,8 @@ class Window(Sampler):
         On call, ids and mask [B, k], no log_prob. Of equal scores, the earlier pool slot is the better.
 
     Raises:
-        ValueError: the query has no model; a bound is out of range; k is above the pool; a score is NaN or infinite.
+        ValueError: the query has no model; a bound is out of range or not finite; k is above the pool; a score is NaN
+            or infinite.
 
     Example:
         >>> from graphns import Query, Stream
@@ -75,10 +76,10 @@ class Window(Sampler):
         if not 0 <= range_min < high <= pool:
             raise ValueError(f"need 0 <= range_min < range_max <= pool={pool}, got {range_min} and {high}")
         for name, value in (("absolute_margin", absolute_margin), ("relative_margin", relative_margin)):
-            if value is not None and not value >= 0:
-                raise ValueError(f"{name} must be at least 0, got {value}")
-        if max_score is not None and max_score != max_score:
-            raise ValueError(f"max_score must be a number, got {max_score}")
+            if value is not None and not 0 <= value < float("inf"):
+                raise ValueError(f"{name} must be at least 0 and finite, got {value}; None leaves it out")
+        if max_score is not None and not abs(max_score) < float("inf"):
+            raise ValueError(f"max_score must be a number, got {max_score}; None leaves it out")
         check_choice(strategy, ("top", "random"), "strategy")
         self.base = base
         self.pool = pool

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from graphns.base import Density, Negatives, Query, Sampler
 from graphns.graph.graph import Graph
+from graphns.graph.known import EdgeSet
 from graphns.kernels.edges import PairSpace, distinct_values, pair_space, pairs_at, ranks_of
 from graphns.kernels.guide import Guide
 from graphns.samplers.exclusion import Exclude, Infeasible, check_choice, raise_if_short
@@ -34,7 +35,7 @@ class GlobalEdges(Sampler):
         On call, `anchor`, ids, log_prob and mask, all [B, k]: the drawn pairs are (anchor, ids).
 
     Raises:
-        ValueError: unordered pairs of a bipartite graph.
+        ValueError: unordered pairs of a bipartite graph; the graph is an `EdgeSet`.
         InfeasibleError: too few pairs, and ``infeasible="raise"``.
 
     Example:
@@ -54,6 +55,8 @@ class GlobalEdges(Sampler):
         super().__init__()
         check_choice(exclude, ("neighbors", "self"), "exclude")
         check_choice(infeasible, ("mask", "raise"), "infeasible")
+        if isinstance(graph, EdgeSet):
+            raise ValueError("the rows of an EdgeSet are no nodes: a pair of it has no anchor; pass the Graph")
         self.graph = graph
         self.directed = directed
         self.exclude = exclude
