@@ -80,3 +80,10 @@ def test_known_positives_need_no_look_up():
     assert torch.equal(checked.ids, trusted.ids) and torch.equal(checked.log_prob, trusted.log_prob)
     with pytest.raises(ValueError, match="needs exclude='neighbors'"):
         Uniform(graph, exclude="self", positives="known")
+
+
+def test_a_plain_graph_refuses_wide_anchors():
+    query = Query(torch.tensor([[0, 1], [1, 0]]), torch.tensor([1, 2]), 3, stream=Stream(0))
+    sampler = Uniform.from_graph(Graph.from_edge_index(torch.tensor([[0, 1], [1, 2]]), num_nodes=4))
+    with pytest.raises(ValueError, match=r"one id per anchor, got anchors \(2, 2\).*use EdgeSet"):
+        sampler(query)
