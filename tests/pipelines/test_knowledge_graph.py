@@ -335,6 +335,8 @@ def test_settings_round_trip() -> None:
     ({"objective": "marginn"}, "did you mean 'margin'"),
     ({"objective": "reinforce"}, "the objective 'reinforce' takes log_prob, reward, mask"),
     ({"objective_options": {"gamma": 1}}, "the objective 'margin' has no option 'gamma'; it has: margin, temp"),
+    ({"objective": "warp"}, "the objective 'warp' needs num_candidates: give it in objective_options"),
+    ({"objective": "progcl"}, "the objective 'progcl' needs mixture"),
 ])
 def test_bad_settings(values: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
@@ -346,10 +348,13 @@ def test_bad_scorer_options() -> None:
         SMALL.replace(scorer="distmult", scorer_options={"norm": 2}).build(5, 2)
 
 
+NEEDED: dict[str, dict[str, Any]] = {"warp": {"num_candidates": 12}, "progcl": {"mixture": None}}
+
+
 @pytest.mark.parametrize("entry", entries("objective"), ids=lambda entry: entry.name)
 def test_every_objective_of_scores_and_mask_is_taken(entry: Any) -> None:
     try:
-        config = SMALL.replace(objective=entry.name)
+        config = SMALL.replace(objective=entry.name, objective_options=NEEDED.get(entry.name, {}))
     except ValueError as error:
         assert "a knowledge graph is trained with one of" in str(error)
         return
