@@ -292,6 +292,20 @@ def test_other_runs_are_refused(tmp_path: Path) -> None:
         train(data, "degree", SMALL, folder=tmp_path)
     with pytest.raises(ValueError, match=r"another run .data num_entities=12, not 10"):
         train(tiny(10), "uniform", SMALL, folder=tmp_path)
+    parts = (data.train.part(torch.arange(len(data.train)).flip(0)), data.valid, data.test)
+    turned = KnowledgeGraph(data.name, *parts, data.entities, data.relations)
+    with pytest.raises(ValueError, match=r"another run .data train=-?\d+, not"):  # rows name the draws
+        train(turned, "uniform", SMALL, folder=tmp_path)
+
+
+def test_a_run_of_other_options_is_refused(tmp_path: Path) -> None:
+    data = tiny()
+    train(data, build_sampler("hardest", data.train, pool=4), SMALL, folder=tmp_path)
+    with pytest.raises(ValueError, match=r"another run .options pool=4, not 5"):
+        train(data, build_sampler("hardest", data.train, pool=5), SMALL, folder=tmp_path)
+    with pytest.raises(ValueError, match=r"another run .options base\.exclude='neighbors', not 'self'"):
+        train(data, build_sampler("hardest", data.train, pool=4, exclude="self"), SMALL, folder=tmp_path)
+    train(data, build_sampler("hardest", data.train, pool=4), SMALL, folder=tmp_path)
 
 
 def test_patience_stops_and_keeps_the_best(tmp_path: Path) -> None:
