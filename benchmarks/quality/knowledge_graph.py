@@ -5,9 +5,11 @@ r"""Samplers for knowledge-graph embeddings at equal tuning budgets: filtered li
 
 Every method gets the same list of trials, drawn once from the scorer's grid by a seed: the same number of settings, the
 same epochs. Each trial is trained once, with a seed that no reported run has; the filtered MRR of the valid facts
-chooses the method's settings; a method with an objective of its own takes that one in place of a trial's. With them it
-is trained once for every seed, and test facts are ranked once a run. Seeds pair the runs: a method and `uniform` of one
-seed share weights, order of the facts and fair coins, up to their own settings.
+chooses the method's settings; a method with an objective of its own takes that one in place of a trial's. There, and
+where a trial's `gap` is read by nothing (a logistic loss of DistMult), trials that differ on the list are the same
+training: results.md says how many distinct settings a method had. With the settings chosen it is trained once for every
+seed, and test facts are ranked once a run. Seeds pair the runs: a method and `uniform` of one seed share weights, order
+of the facts and fair coins, up to their own settings.
 
 A run that is cut off goes on where it stopped: every finished training is a row of a CSV, and rows that are there are
 not made again. Methods whose sampler or objective is not in the registry are listed as missing.
@@ -117,6 +119,12 @@ def config_of(scorer: str, method: Method, trial: dict[str, Any], options: argpa
         validate_every=options.validate_every, patience=options.patience, seed=seed, **values)
 
 
+def distinct_settings(scorer: str, method: Method, options: argparse.Namespace) -> int:
+    """How many different trainings a method's trials are."""
+    made = (config_of(scorer, method, trial, options, TUNING_SEED) for trial in trials(scorer, options.trials))
+    return len({json.dumps(config.to_dict(), sort_keys=True) for config in made})
+
+
 def budget(options: argparse.Namespace) -> str:
     """What all methods share; part of the key of a row, since other epochs or sizes give other rows."""
     return (f"dim={options.dim} batch={options.batch_size} epochs={options.epochs} every={options.validate_every} "
@@ -193,7 +201,11 @@ def report(data: KnowledgeGraph, options: argparse.Namespace, runs: Rows, missin
     spent = budget(options)
     lines = [f"# {data.name}: filtered link prediction, {options.trials} trials a method", "",
              f"{len(options.seeds)} seeds, {spent}; ranks realistic, both sides. Differences to uniform are paired by "
-             "seed, with Student's 95 % interval.", ""]
+             "seed, with Student's 95 % interval.", "", "Distinct settings among the trials (an objective of "
+             "the method's own, and a gap that no loss reads, make some of them the same training): "
+             + "; ".join(f"{scorer} " + ", ".join(
+                 f"{name} {distinct_settings(scorer, METHODS[name], options)}"
+                 for name in options.methods if name not in missing) for scorer in options.scorers) + ".", ""]
     table = []
     for scorer in options.scorers:
         lines += [f"## {scorer}", "", "| method | MRR | Hits@1 | Hits@10 | MRR − uniform | Hits@10 − uniform |",

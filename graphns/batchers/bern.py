@@ -80,7 +80,7 @@ class Bern(Batcher):
     def __iter__(self) -> Iterator[list[int]]:
         """The examples of one batch after another."""
         for batch in torch.split(self.examples(), self.batch_size):
-            if len(batch) == self.batch_size or not self.drop_last:
+            if len(batch) == self.batch_size or (len(batch) and not self.drop_last):  # no facts: no batch
                 yield batch.tolist()
 
     def __len__(self) -> int:

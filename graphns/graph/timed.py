@@ -47,12 +47,14 @@ class TimedEdges(TensorData):
             num_nodes: N, or (num_src, num_dst) where sources and destinations are different nodes.
 
         Raises:
-            ValueError: shapes or ids do not fit, or a time is NaN.
+            ValueError: shapes or ids do not fit, ids are no integers, or a time is NaN.
         """
         num_src, num_dst = (num_nodes, num_nodes) if isinstance(num_nodes, int) else num_nodes
         if edge_index.dim() != 2 or edge_index.shape[0] != 2 or time.shape != edge_index.shape[1:]:
             raise ValueError(f"need edge_index [2, E] and one time per edge, got {tuple(edge_index.shape)} and "
                              f"{tuple(time.shape)}")
+        if edge_index.is_floating_point() or edge_index.is_complex() or edge_index.dtype == torch.bool:
+            raise ValueError(f"edge_index must hold integer ids, got dtype {edge_index.dtype}; convert it with .long()")
         source, target = edge_index.long()
         for name, ids, size in (("source", source, num_src), ("destination", target, num_dst)):
             if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < size:
@@ -89,17 +91,20 @@ class TimedEdges(TensorData):
 
         Args:
             anchor: [B] int64.
-            time: [B].
+            time: [B] numbers. Events with broken times are compared in the dtype they are stored in.
             after: only pairs whose first event is after this time.
 
         Returns:
             For each event, the place in `anchor` that it belongs to, and its destination: both [n] int64.
+
+        Raises:
+            ValueError: an anchor is no source, there is not one time per anchor, or a time is NaN.
         """
         start, low, _ = self._spans(anchor, time)
         place, at = _entries(start, low - start)
         if after is not None:
-            mark = torch.tensor(after, dtype=torch.float64, device=self.times.device)
-            new = self.first[at] >= torch.searchsorted(self.times.double(), mark, right=True)
+            times, mark = self._alike(torch.tensor(after, dtype=torch.float64, device=self.times.device))
+            new = self.first[at] >= torch.searchsorted(times, mark, right=True)
             place, at = place[new], at[new]
         return place, self.target[at]
 
@@ -116,10 +121,17 @@ class TimedEdges(TensorData):
             raise ValueError(f"need one time per anchor [{len(anchor)}], got {tuple(time.shape)}")
         # the keys of all sources are one rising sequence, so that one search finds every anchor's place
         size = len(self.times) + 1
-        wanted = self.times.dtype if time.dtype == self.times.dtype else torch.float64
-        times, asked = self.times.to(wanted), time.to(wanted).contiguous()
+        times, asked = self._alike(time)
         low, high = (row * size + torch.searchsorted(times, asked, right=right) for right in (False, True))
         return self.indptr[row], torch.searchsorted(self.keys, low), torch.searchsorted(self.keys, high)
+
+    def _alike(self, time: Tensor) -> tuple[Tensor, Tensor]:
+        """The distinct times and those asked in one dtype: the stored one, unless that is whole and others asked."""
+        if time.is_floating_point() and bool(time.isnan().any()):
+            raise ValueError("a time of the query is NaN; ask for a number")
+        stored = self.times.dtype
+        wanted = stored if stored.is_floating_point or stored == time.dtype else torch.float64
+        return self.times.to(wanted), time.to(wanted).contiguous()
 
     def map(self, function: Callable[[Tensor], Tensor]) -> TimedEdges:
         """The events with `function` applied to their tensors; times keep their dtype and digits."""

@@ -24,7 +24,7 @@ class MoCHi(Mixer):
     negatives are constants, like the queue entries of the paper: they carry no gradient.
 
     Args:
-        hardest: N; 1024 in the paper's main setting, as are the next two.
+        hardest: N. This default and the next two are ours.
         mixed: s, at least 1.
         with_anchor: s'; 0 leaves the second kind out.
 

@@ -63,7 +63,7 @@ def alignment_uniformity(anchor: Tensor, positive: Tensor, *, weight: float = 1.
               U(x) = \log \mathrm{mean}_{a<b}\, e^{-t \lVert x_a - x_b \rVert^2}
 
     Rows are brought to unit length here. The other rows of the batch stand where negatives would, and a row that
-    occurs twice is pushed from its copy too. Memory is [B, B].
+    occurs twice has its copy among them: the pair counts in the mean, and exerts no force. Memory is [B, B].
 
     Args:
         anchor: x [B, d] with B at least 2.

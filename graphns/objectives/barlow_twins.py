@@ -19,7 +19,7 @@ def barlow_twins(first: Tensor, second: Tensor, *, weight: float | None = None) 
     Args:
         first: z [B, d], the embeddings in one view.
         second: z' [B, d], in the other.
-        weight: lambda, at least 0. Default: 1/d, as for graphs; the paper on images took 0.005.
+        weight: lambda, at least 0. None: 1/d, a default of ours.
 
     Returns:
         A scalar.

@@ -106,7 +106,8 @@ def warp(
         num_candidates: n, an integer or [B]: the positive and all that can be drawn for the row.
         margin: m, above 0.
         form: of `warp_weight`: "log" is LightFM's, "harmonic" the paper's.
-        tries: [B] integers, where a sampler has searched already and its tries are not the slots.
+        tries: [B] integers, where a sampler has searched already and its tries are not the slots. Of a row without a
+            usable slot they do not count: `WARP.search` gives 0 there.
 
     Returns:
         A scalar, the mean of L_b. The weight carries no gradient.
@@ -136,5 +137,7 @@ def warp(
     first = violates & (violates.cumsum(1) == 1)  # at most one slot of each row
     if tries is None:
         tries = torch.where(first, mask.cumsum(1), 0).sum(1).clamp(min=1)
+    else:
+        tries = torch.where(mask.any(1), tries, 1)  # a search that found nothing has 0 tries, and no loss
     weight = warp_weight(tries, num_candidates, form).to(hinge.dtype)
     return (weight * torch.where(first, hinge, 0.0).sum(1)).mean()

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from graphns.base import Sampler
 from graphns.data.node import NodeData
 
 NAME = "checkpoint.pt"
@@ -38,7 +40,7 @@ class Checkpoint:
     Args:
         folder: None keeps nothing.
         parts: modules and optimisers by name, whose states are the run's.
-        identity: what makes it this run; plain values. The key "epochs" of its "config" may grow.
+        identity: what makes it this run, as it begins; plain values. The key "epochs" of its "config" may grow.
     """
 
     def __init__(self, folder: str | Path | None, parts: dict[str, Any], identity: dict[str, Any]) -> None:
@@ -101,9 +103,41 @@ def read(path: Path) -> dict[str, Any]:
     return saved
 
 
+def sampler_options(sampler: Sampler) -> dict[str, Any]:
+    """The plain options of a sampler and of those it is made of: numbers, words, flags and None.
+
+    Example:
+        >>> from graphns import Graph, Uniform, Hardest
+        >>> sampler_options(Hardest(Uniform(Graph.empty(9)), pool=4))["pool"]
+        4
+    """
+    found: dict[str, Any] = {}
+    for path, module in sampler.named_modules():
+        if not isinstance(module, Sampler):
+            continue
+        if path:
+            found[path] = type(module).__name__
+        for name, value in vars(module).items():
+            if name.startswith("_") or name == "training":
+                continue
+            for kind in (bool, int, float, str):  # of a subclass, the value: a file is read without its class
+                if isinstance(value, kind):
+                    found[f"{path}.{name}" if path else name] = kind(value)
+                    break
+            if value is None:
+                found[f"{path}.{name}" if path else name] = None
+    return found
+
+
+def ordered_sum(values: Tensor) -> int:
+    """A number that tells integers [n] apart, and their order."""
+    return int((values * (2 * torch.arange(len(values), device=values.device) + 1)).sum())
+
+
 def fingerprint(data: NodeData) -> dict[str, Any]:
-    """Plain numbers that tell one data set from another."""
-    edges, x = data.edge_index.cpu(), data.x
-    mixed = int((edges[0] * 31 + edges[1] * 17 + (edges[0] ^ edges[1])).sum())
+    """Plain numbers that tell one data set from another, or from the same in another order."""
+    edges, x = data.edge_index.cpu(), data.x.double()
+    mixed = ordered_sum(edges[0] * 31 + edges[1] * 17 + (edges[0] ^ edges[1]))
+    row, column = (1 + (torch.arange(size, device=x.device) % 997).double() / 997 for size in x.shape)
     return {"num_nodes": data.num_nodes, "num_features": data.num_features, "num_edges": edges.shape[1],
-            "edges": mixed, "features": round(float(x.double().sum()), 3)}
+            "edges": mixed, "features": round(float(row @ x @ column), 3)}

@@ -20,7 +20,7 @@ from graphns.kernels.gather_dot import gather_dot
 from graphns.objectives.correction import correction
 from graphns.objectives.infonce import infonce
 from graphns.objectives.shared_infonce import shared_infonce
-from graphns.pipelines.checkpoint import Checkpoint, fingerprint
+from graphns.pipelines.checkpoint import Checkpoint, fingerprint, sampler_options
 from graphns.pipelines.grace_config import GraceConfig
 from graphns.scorers.table import TableModel
 from graphns.streams import Stream
@@ -255,7 +255,8 @@ def train(
     optimizer = torch.optim.Adam(learned, lr=config.learning_rate, weight_decay=config.weight_decay)
     adversary = getattr(sampler, "loss", None)  # a sampler with parameters learns from the same step
     run = Checkpoint(folder, {"model": model, "sampler": sampler, "optimizer": optimizer},
-                     {"config": config.to_dict(), "sampler": type(sampler).__name__, "data": fingerprint(data)})
+                     {"config": config.to_dict(), "sampler": type(sampler).__name__,
+                      "options": sampler_options(sampler), "data": fingerprint(data)})
     log = run.resume()
     module, fabric_optimizer = fabric.setup(model, optimizer)
     for epoch in range(len(log.losses), config.epochs):

@@ -14,7 +14,7 @@ from graphns.data.knowledge_graph import KnowledgeGraph
 from graphns.graph.triples import Triples
 from graphns.metrics.ranking import Ranking, rank_triples
 from graphns.pipelines.adversary import adversary_loss, check_adversary, learns, turns
-from graphns.pipelines.checkpoint import Checkpoint, Log
+from graphns.pipelines.checkpoint import Checkpoint, Log, ordered_sum, sampler_options
 from graphns.pipelines.knowledge_graph_config import KnowledgeGraphConfig
 from graphns.pipelines.pretraining import phases_before
 from graphns.pipelines.questions import Questions, Step, one_pass, side_chance, step
@@ -149,7 +149,8 @@ def train(
     phases = phases_before(config, model, sampler, lambda: build_sampler(
         config.pretraining_sampler, data.train, **config.pretraining_options).to(fabric.device))
     run = Checkpoint(folder, parts | {f"{phase.side}_pretraining": phase for phase in phases},
-                     {"config": config.to_dict(), "sampler": type(sampler).__name__, "data": fingerprint(data)})
+                     {"config": config.to_dict(), "sampler": type(sampler).__name__,
+                      "options": sampler_options(sampler), "data": fingerprint(data)})
     log = run.resume()
     module, fabric_optimizer = fabric.setup(model, optimizer)
     seen, chance = data.train.known() | data.valid.known(), side_chance(data.train, config)
@@ -197,10 +198,10 @@ def train(
 
 
 def fingerprint(data: KnowledgeGraph) -> dict[str, Any]:
-    """Plain numbers that tell one knowledge graph from another."""
+    """Plain numbers that tell one knowledge graph from another, or from the same in another order."""
     mixed = {}
     for name in ("train", "valid", "test"):
         facts: Triples = getattr(data, name)
-        mixed[name] = int((facts.head * 31 + facts.relation * 17 + (facts.head ^ facts.tail) * 7).sum())
+        mixed[name] = ordered_sum(facts.head * 31 + facts.relation * 17 + (facts.head ^ facts.tail) * 7)
     return {"num_entities": data.num_entities, "num_relations": data.num_relations, "num_train": len(data.train),
             **mixed}

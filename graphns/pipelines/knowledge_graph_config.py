@@ -18,6 +18,8 @@ SCORERS = {"transe": "transe:TransE", "distmult": "distmult:DistMult", "complex"
            "rotate": "rotate:RotatE", "bilinear": "bilinear:Bilinear"}
 """Names of scorers, and where in `graphns.scorers` they are."""
 
+_CORRECTED = ("log_prob", "positive_log_prob")  # arguments of an objective that a correction fills
+
 
 @cache
 def _parameters(objective: Callable[..., Tensor]) -> Mapping[str, inspect.Parameter]:
@@ -146,10 +148,12 @@ class KnowledgeGraphConfig:
         """The objective itself.
 
         Raises:
-            ValueError: no objective is so called, it is not one of scores and mask, or it has no such options.
+            ValueError: no objective is so called, it is not one of scores and mask, it has no such options, or one that
+                it cannot do without is missing.
         """
         objective: Callable[..., Tensor] = load(self.objective, "objective")
-        names = list(_parameters(objective))
+        parameters = _parameters(objective)
+        names = list(parameters)
         if names[:3] != ["positive_score", "negative_score", "mask"]:
             raise ValueError(f"the objective {self.objective!r} takes {', '.join(names[:3])}; a knowledge graph is "
                              "trained with one of positive_score, negative_score and mask")
@@ -157,6 +161,10 @@ class KnowledgeGraphConfig:
         if unknown:
             raise ValueError(f"the objective {self.objective!r} has no option {unknown[0]!r}; it has: "
                              f"{', '.join(names[3:])}")
+        missing = [name for name, each in parameters.items() if each.kind is inspect.Parameter.KEYWORD_ONLY
+                   and each.default is inspect.Parameter.empty and name not in {*self.objective_options, *_CORRECTED}]
+        if missing:
+            raise ValueError(f"the objective {self.objective!r} needs {missing[0]}: give it in objective_options")
         return objective
 
     def correction_names(self) -> tuple[str, ...]:
@@ -166,7 +174,7 @@ class KnowledgeGraphConfig:
             ValueError: `corrected`, and the objective cannot be.
         """
         parameters = _parameters(self.loss())
-        names = tuple(name for name in ("log_prob", "positive_log_prob") if name in parameters)
+        names = tuple(name for name in _CORRECTED if name in parameters)
         if self.corrected and not names:
             raise ValueError(f"the objective {self.objective!r} cannot be corrected: leave corrected=False")
         required = any(parameters[name].default is inspect.Parameter.empty for name in names)

@@ -116,6 +116,11 @@ def spread(table: Tensor, span: float, generator: torch.Generator) -> None:
         table.copy_((torch.rand(table.shape, generator=generator) * 2 - 1) * span)
 
 
+def widened(vectors: Tensor) -> Tensor:
+    """Half-precision vectors as float32, in which distances are made; others as they are."""
+    return vectors.float() if vectors.dtype in (torch.float16, torch.bfloat16) else vectors
+
+
 def scatter_normal(table: Tensor, std: float, generator: torch.Generator) -> None:
     """Fill a table with normal numbers of mean 0."""
     with torch.no_grad():

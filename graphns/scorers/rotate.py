@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphns.scorers.relational import Inverse, RelationalModel, check_even, spread
+from graphns.scorers.relational import Inverse, RelationalModel, check_even, spread, widened
 
 _CHUNK = 1 << 24  # numbers of a [B, chunk, dim] tensor
 
@@ -23,7 +23,8 @@ class RotatE(RelationalModel):
     :math:`t\, e^{-\mathrm{i} \theta_r}`, and the score is the same, since a rotation keeps distances. :math:`\gamma`
     (`offset`) moves every score alike: a logistic loss needs it, ranks do not see it.
 
-    A score takes its [B, m, dim] differences, a chunk of candidates at a time.
+    A score takes its [B, m, dim] differences, a chunk of candidates at a time. In half precision distances are made in
+    float32.
 
     Args:
         num_entities: N.
@@ -31,8 +32,8 @@ class RotatE(RelationalModel):
         dim: numbers in a vector, even; the paper's k is dim/2.
         offset: gamma.
         inverse: ``"tied"`` or ``"learned"`` (2R rotations).
-        seed: of the initial parameters: entities uniform within 2(offset + 2)/dim as in the authors' code, angles
-            uniform in [-pi, pi). No global generator is touched.
+        seed: of the initial parameters: entities uniform within 2(offset + 2)/dim, a default of ours, angles uniform
+            in [-pi, pi). No global generator is touched.
 
     Raises:
         ValueError: a size is below 1, dim is odd, or anchors or ids do not fit the tables.
@@ -68,18 +69,18 @@ class RotatE(RelationalModel):
         """Scores [B, m] of candidates `ids` [B|1, m] for anchors [B, 2]."""
         queries = self.query_vectors(anchor)
         parts = [self._distance(queries, self.embed(part)) for part in torch.split(ids, self._width(queries), 1)]
-        return self.offset - torch.cat(parts, 1)
+        return (self.offset - torch.cat(parts, 1)).to(queries.dtype)
 
     def score_vectors(self, anchor: Tensor, vectors: Tensor) -> Tensor:
         """Scores [B, m] of candidate vectors [B|1, m, dim]."""
         queries = self.query_vectors(anchor)
         parts = [self._distance(queries, part) for part in torch.split(vectors, self._width(queries), 1)]
-        return self.offset - torch.cat(parts, 1)
+        return (self.offset - torch.cat(parts, 1)).to(queries.dtype)
 
     def _width(self, queries: Tensor) -> int:
         return max(1, _CHUNK // max(queries.numel(), 1))
 
     def _distance(self, queries: Tensor, rows: Tensor) -> Tensor:
-        real, imaginary = (queries[:, None] - rows).chunk(2, 2)
+        real, imaginary = (widened(queries)[:, None] - widened(rows)).chunk(2, 2)
         # a complex modulus has the gradient 0 at 0, where the root of a sum has none
         return torch.complex(real, imaginary).abs().sum(2)

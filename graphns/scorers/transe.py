@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphns.scorers.relational import Inverse, RelationalModel, spread
+from graphns.scorers.relational import Inverse, RelationalModel, spread, widened
 
 _NO_MATMUL = "donot_use_mm_for_euclid_dist"  # |q|² + |t|² - 2 q·t loses the digits of small distances
 
@@ -24,6 +24,7 @@ class TransE(RelationalModel):
     triple is likely.
 
     The scores of candidates of each row's own take their [B, m, dim] rows; shared candidates take no such tensor.
+    In half precision distances are made in float32.
 
     Args:
         num_entities: N.
@@ -34,9 +35,8 @@ class TransE(RelationalModel):
         unit: divide entity vectors by their length wherever they are read. The paper does so to the table before each
             step.
         inverse: ``"tied"`` or ``"learned"`` (2R translations).
-        seed: of the initial parameters, uniform within 6/√dim as in the paper, or with an offset, within
-            (offset + 2)/dim as in RotatE's code; with `unit`, relations begin with length 1. No global generator is
-            touched.
+        seed: of the initial parameters, uniform within 6/√dim, or with an offset, within (offset + 2)/dim, both of them
+            defaults of ours; with `unit`, relations begin with length 1. No global generator is touched.
 
     Raises:
         ValueError: a size is below 1, the norm is neither 1 nor 2, or anchors or ids do not fit the tables.
@@ -83,6 +83,9 @@ class TransE(RelationalModel):
     def score_vectors(self, anchor: Tensor, vectors: Tensor) -> Tensor:
         """Scores [B, m] of candidate vectors [B|1, m, dim]."""
         queries = self.query_vectors(anchor)
+        wide, rows = widened(queries), widened(vectors)
         if len(vectors) == 1:
-            return self.offset - torch.cdist(queries, vectors[0], float(self.norm), _NO_MATMUL)
-        return self.offset - torch.cdist(queries[:, None], vectors, float(self.norm), _NO_MATMUL)[:, 0]
+            distance = torch.cdist(wide, rows[0], float(self.norm), _NO_MATMUL)
+        else:
+            distance = torch.cdist(wide[:, None], rows, float(self.norm), _NO_MATMUL)[:, 0]
+        return (self.offset - distance).to(queries.dtype)

@@ -73,6 +73,11 @@ def test_is_a_batch_sampler_of_a_loader() -> None:
     assert bool(data.known().has_edge(anchor, positive).all())
 
 
+def test_no_facts_give_no_batch() -> None:
+    batches = Bern(facts().part(torch.zeros(0, dtype=torch.int64)), batch_size=4)
+    assert list(batches) == [] and len(batches) == 0
+
+
 def test_is_found_by_its_names() -> None:
     assert find("bernoulli", "batcher") is find("bern", "batcher") and find("bern", "batcher").load() is Bern
 

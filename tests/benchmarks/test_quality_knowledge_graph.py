@@ -54,6 +54,7 @@ def test_a_quick_run_and_a_second_that_makes_nothing_again(
     printed = capsys.readouterr()
     assert "missing: absent (no sampler no-such-sampler in the registry)" in printed.err
     assert "| absent | no sampler no-such-sampler | | | | |" in printed.out
+    assert "Distinct settings among the trials" in printed.out and "uniform 2, bern 2, adversarial 2" in printed.out
     tuning, runs = read(tmp_path / "out" / "tuning.csv"), read(tmp_path / "out" / "runs.csv")
     assert len(tuning) == 2 * 3 * 2 and len(runs) == 2 * 3 * 2
     for scorer in ("transe", "distmult"):
@@ -97,6 +98,19 @@ def test_a_methods_objective_and_the_gap(script: ModuleType) -> None:
     own = script.config_of("transe", script.Method("uniform", "fair", "margin"), trial, options, 3)
     assert (own.objective, own.objective_options, own.scorer_options) == ("margin", {"margin": 4.0}, {"norm": 2})
     assert len({json.dumps(each) for each in script.trials("transe", 12)}) == 12
+
+
+def test_trials_that_are_the_same_training_are_counted_once(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = argparse.Namespace(dim=4, batch_size=8, epochs=1, validate_every=1, patience=None, trials=4)
+    grid = {"objective": ("margin", "bce"), "gap": (1.0, 2.0), "learning_rate": (0.01,), "k": (4,)}
+    monkeypatch.setattr(script, "GRIDS", {"distmult": grid, "transe": grid})
+    method, own = script.Method("uniform"), script.Method("uniform", "fair", "self-adversarial")
+    assert script.distinct_settings("distmult", method, options) == 3  # bce does not read the gap
+    assert script.distinct_settings("transe", method, options) == 4  # there it is the offset
+    assert script.distinct_settings("distmult", own, options) == 1
+    assert script.distinct_settings("transe", own, options) == 2
 
 
 def test_wrong_names_are_refused(script: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,6 +37,20 @@ def test_whole_and_broken_times_and_none() -> None:
     assert repr(none) == "TimedEdges(num_src=2, num_dst=3, num_events=0, num_times=0)"
 
 
+@pytest.mark.parametrize("stored", [torch.float32, torch.float64])
+@pytest.mark.parametrize("asked", [torch.float32, torch.float64])
+def test_broken_times_are_equal_in_any_precision(stored: torch.dtype, asked: torch.dtype) -> None:
+    time = torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64)
+    if asked == torch.float32:
+        time = time.float()  # what cannot be told apart any more
+    events = TimedEdges.from_events(torch.tensor([[0, 0, 0], [1, 2, 3]]), time.to(stored), num_nodes=4)
+    for i, at in enumerate(time.to(asked)):
+        assert both(events.during(torch.tensor([0]), at[None])) == [(0, i + 1)]
+        assert both(events.before(torch.tensor([0]), at[None])) == [(0, j + 1) for j in range(i)]
+        left = events.before(torch.tensor([0]), torch.tensor([1.0]), after=float(at))
+        assert both(left) == [(0, j + 1) for j in range(i + 1, 3)]
+
+
 def test_moves_with_its_sampler_and_keeps_its_times() -> None:
     events = TimedEdges.from_events(EDGES, TIME.double() + 1.7e9, num_nodes=4)
     half = events.map(lambda tensor: tensor.half() if tensor.is_floating_point() else tensor)
@@ -51,7 +65,13 @@ def test_refuses() -> None:
         TimedEdges.from_events(EDGES, TIME, num_nodes=3)
     with pytest.raises(ValueError, match="a time is NaN"):
         TimedEdges.from_events(EDGES, TIME * torch.nan, num_nodes=4)
+    for ids in (EDGES + 0.7, EDGES.bool()):
+        with pytest.raises(ValueError, match=f"integer ids, got dtype {ids.dtype}"):
+            TimedEdges.from_events(ids, TIME, num_nodes=4)
     events = TimedEdges.from_events(EDGES, TIME, num_nodes=4)
+    for ask in (events.before, events.during):
+        with pytest.raises(ValueError, match="a time of the query is NaN"):
+            ask(torch.tensor([0, 1]), torch.tensor([1.0, torch.nan]))
     with pytest.raises(ValueError, match=r"anchor 4 is outside \[0, 4\)"):
         events.before(torch.tensor([4]), torch.tensor([1.0]))
     with pytest.raises(ValueError, match=r"one time per anchor \[2\]"):

@@ -72,3 +72,12 @@ def test_refuses():
         uniformity(x, sharpness=0)
     with pytest.raises(ValueError, match="weight must be at least 0, got -1"):
         alignment_uniformity(x, x, weight=-1)
+
+
+def test_a_copy_counts_and_exerts_no_force():
+    rows = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.6, 0.8]], requires_grad=True)
+    value = uniformity(rows)
+    assert value.exp().item() == pytest.approx((1 + 2 * math.exp(-2 * 0.8)) / 3, rel=1e-6)  # 2 - 2 x.y
+    copies = uniformity(rows[:2])
+    copies.backward()
+    assert copies.item() == 0 and rows.grad.tolist() == [[0.0, 0.0]] * 3

@@ -7,7 +7,9 @@ import math
 import pytest
 import torch
 
+from graphns import Graph, Query, Stream
 from graphns.objectives.warp import warp, warp_weight
+from graphns.samplers.dynamic.warp import WARP
 from tests.objectives.cases import make
 
 
@@ -60,6 +62,24 @@ def test_tries_of_an_earlier_search():
     mask = torch.ones(1, 2, dtype=torch.bool)
     got = warp(torch.tensor([0.5]), torch.tensor([[0.0, 9.0]]), mask, num_candidates=21, tries=torch.tensor([5]))
     assert got.item() == pytest.approx(0.5 * math.log(4))
+
+
+class Larger:
+    def score(self, anchor: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+        return ids.expand(len(anchor), -1).float()
+
+
+def test_a_search_that_found_nothing_has_no_loss():
+    """Row 1 asks for more than the best candidate: masked, with 0 tries."""
+    query = Query(torch.tensor([0, 0]), torch.tensor([90, 99]), k=1, model=Larger(), stream=Stream(0))
+    negatives, tries = WARP.from_graph(Graph.empty(100), tries=30, margin=1.0).search(query)
+    assert negatives.mask[:, 0].tolist() == [True, False] and tries[1] == 0
+    positive, negative = query.positive.float(), negatives.ids.float()
+    got = warp(positive, negative, negatives.mask, num_candidates=99, tries=tries[:, 0])
+    rank = 98 // int(tries[0])
+    assert got.item() == pytest.approx(math.log(rank) * (1 - 90 + negative[0].item()) / 2, rel=1e-6)
+    with pytest.raises(ValueError, match="at least 1, got a smallest of 0"):  # of a row with a negative it is wrong
+        warp(positive, negative, negatives.mask, num_candidates=99, tries=torch.tensor([0, 1]))
 
 
 def test_only_the_first_violation_has_a_gradient():

@@ -6,13 +6,15 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 import torch
 from torch import nn
 
+from graphns import Graph, Hardest, Uniform
 from graphns.data.node import NodeData
 from graphns.pipelines import checkpoint as module
-from graphns.pipelines.checkpoint import NAME, Checkpoint, Log, fingerprint, read
+from graphns.pipelines.checkpoint import NAME, Checkpoint, Log, fingerprint, ordered_sum, read, sampler_options
 
 
 def parts(seed: int = 0) -> dict[str, Any]:
@@ -101,3 +103,20 @@ def test_fingerprints_tell_data_apart() -> None:
     assert fingerprint(data(1)) == fingerprint(data(1))
     assert fingerprint(data(1)) != fingerprint(data(2))
     assert fingerprint(data(1)) != fingerprint(data(1, x=2.0))
+
+
+def test_fingerprints_depend_on_order() -> None:
+    edges, x = torch.tensor([[0, 1, 2], [1, 2, 3]]), torch.arange(8.0).view(4, 2)
+    made = [fingerprint(NodeData("any", features, edges, torch.zeros(4, dtype=torch.int64)))
+            for features in (x, x.flip(0), x.flip(1))]
+    assert ordered_sum(edges[0]) != ordered_sum(edges[0].flip(0))
+    assert all(one != other for i, one in enumerate(made) for other in made[:i])
+
+
+def test_options_are_plain_and_of_every_sampler_within() -> None:
+    base = Uniform(Graph.empty(9), exclude="self")
+    base.extra, base.training = numpy.float64(0.5), False  # type: ignore[assignment]
+    found = sampler_options(Hardest(base, pool=4))
+    assert found["pool"] == 4 and found["base"] == "Uniform" and found["base.exclude"] == "self"
+    assert found["base.replace"] is True and type(found["base.extra"]) is float
+    assert not [name for name in found if "training" in name or "graph" in name]

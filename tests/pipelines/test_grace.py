@@ -236,6 +236,13 @@ def test_a_longer_run_goes_on_from_a_shorter(tmp_path: Path) -> None:
     assert torch.equal(longer.embeddings, train(data, None, SMALL.replace(epochs=9)).embeddings)
 
 
+def test_a_run_of_other_options_is_refused(tmp_path: Path) -> None:
+    data = tiny()
+    train(data, Uniform(data.graph, exclude="self"), SMALL, folder=tmp_path)
+    with pytest.raises(ValueError, match=r"another run .options exclude='self', not 'neighbors'"):
+        train(data, Uniform(data.graph), SMALL, folder=tmp_path)
+
+
 def test_a_diverged_run_stops() -> None:
     with pytest.raises(ValueError, match=r"the loss is (nan|inf) at epoch \d+: lower learning_rate=1e\+30"):
         train(tiny(), None, SMALL.replace(learning_rate=1e30))

@@ -292,6 +292,20 @@ def test_other_runs_are_refused(tmp_path: Path) -> None:
         train(data, "degree", SMALL, folder=tmp_path)
     with pytest.raises(ValueError, match=r"another run .data num_entities=12, not 10"):
         train(tiny(10), "uniform", SMALL, folder=tmp_path)
+    parts = (data.train.part(torch.arange(len(data.train)).flip(0)), data.valid, data.test)
+    turned = KnowledgeGraph(data.name, *parts, data.entities, data.relations)
+    with pytest.raises(ValueError, match=r"another run .data train=-?\d+, not"):  # rows name the draws
+        train(turned, "uniform", SMALL, folder=tmp_path)
+
+
+def test_a_run_of_other_options_is_refused(tmp_path: Path) -> None:
+    data = tiny()
+    train(data, build_sampler("hardest", data.train, pool=4), SMALL, folder=tmp_path)
+    with pytest.raises(ValueError, match=r"another run .options pool=4, not 5"):
+        train(data, build_sampler("hardest", data.train, pool=5), SMALL, folder=tmp_path)
+    with pytest.raises(ValueError, match=r"another run .options base\.exclude='neighbors', not 'self'"):
+        train(data, build_sampler("hardest", data.train, pool=4, exclude="self"), SMALL, folder=tmp_path)
+    train(data, build_sampler("hardest", data.train, pool=4), SMALL, folder=tmp_path)
 
 
 def test_patience_stops_and_keeps_the_best(tmp_path: Path) -> None:
@@ -335,6 +349,8 @@ def test_settings_round_trip() -> None:
     ({"objective": "marginn"}, "did you mean 'margin'"),
     ({"objective": "reinforce"}, "the objective 'reinforce' takes log_prob, reward, mask"),
     ({"objective_options": {"gamma": 1}}, "the objective 'margin' has no option 'gamma'; it has: margin, temp"),
+    ({"objective": "warp"}, "the objective 'warp' needs num_candidates: give it in objective_options"),
+    ({"objective": "progcl"}, "the objective 'progcl' needs mixture"),
 ])
 def test_bad_settings(values: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
@@ -346,10 +362,13 @@ def test_bad_scorer_options() -> None:
         SMALL.replace(scorer="distmult", scorer_options={"norm": 2}).build(5, 2)
 
 
+NEEDED: dict[str, dict[str, Any]] = {"warp": {"num_candidates": 12}, "progcl": {"mixture": None}}
+
+
 @pytest.mark.parametrize("entry", entries("objective"), ids=lambda entry: entry.name)
 def test_every_objective_of_scores_and_mask_is_taken(entry: Any) -> None:
     try:
-        config = SMALL.replace(objective=entry.name)
+        config = SMALL.replace(objective=entry.name, objective_options=NEEDED.get(entry.name, {}))
     except ValueError as error:
         assert "a knowledge graph is trained with one of" in str(error)
         return

@@ -128,3 +128,10 @@ def test_bipartite_in_degrees():
 def test_wrong_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         Degree(hub_graph(), **options)
+
+
+def test_a_plain_graph_refuses_wide_anchors():
+    query = Query(torch.tensor([[0, 1], [1, 0]]), torch.tensor([1, 2]), 3, stream=Stream(0))
+    sampler = Degree.from_graph(Graph.from_edge_index(torch.tensor([[0, 1], [1, 2]]), num_nodes=4))
+    with pytest.raises(ValueError, match=r"one id per anchor, got anchors \(2, 2\).*use EdgeSet"):
+        sampler(query)

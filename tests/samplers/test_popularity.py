@@ -68,3 +68,10 @@ def test_refuses() -> None:
         Popularity(Graph.empty(4), "power", power=-1.0)
     with pytest.raises(ValueError, match=r"weight -2\.0 of candidate 1"):
         Popularity(Graph.empty(2), counts=torch.tensor([1.0, -2.0]))
+
+
+def test_a_plain_graph_refuses_wide_anchors():
+    query = Query(torch.tensor([[0, 1], [1, 0]]), torch.tensor([1, 2]), 3, stream=Stream(0))
+    sampler = Popularity.from_graph(Graph.from_edge_index(torch.tensor([[0, 1], [1, 2]]), num_nodes=4))
+    with pytest.raises(ValueError, match=r"one id per anchor, got anchors \(2, 2\).*use EdgeSet"):
+        sampler(query)

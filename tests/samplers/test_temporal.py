@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from graphns import Graph, InfeasibleError, Query, Stream, Uniform
+from graphns import EdgeSet, Graph, InfeasibleError, Query, Stream, Uniform
 from graphns.graph.timed import TimedEdges
 from graphns.samplers.static.temporal import Temporal
 from tests.samplers.distribution import check_distribution, hub_graph, hub_query
@@ -130,3 +130,7 @@ def test_refuses() -> None:
         Temporal(events(), mode="future")
     with pytest.raises(ValueError, match="do not fit a graph of 3 and 3"):
         Temporal(events(), Graph.empty(3))
+    known = EdgeSet.from_pairs(torch.tensor([5, 7]), torch.tensor([1, 2]), num_candidates=N)  # row 0 is anchor 5
+    for make in (lambda: Temporal(events(), known), lambda: Temporal.from_graph(known)):
+        with pytest.raises(ValueError, match="pass the Graph of the nodes"):
+            make()

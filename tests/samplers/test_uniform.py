@@ -91,3 +91,10 @@ def test_an_edge_set_without_edges_excludes_the_positive_alone(replace):
     check_distribution(Uniform(known, replace=replace), query, 6)
     share = Uniform(known, replace=replace).log_prob(query, torch.arange(6)[None]).exp()
     assert share.tolist() == [pytest.approx([0.2] * 3 + [0, 0.2, 0.2]), pytest.approx([0.2] * 4 + [0, 0.2])]
+
+
+def test_a_plain_graph_refuses_wide_anchors():
+    query = Query(torch.tensor([[0, 1], [1, 0]]), torch.tensor([1, 2]), 3, stream=Stream(0))
+    sampler = Uniform.from_graph(Graph.from_edge_index(torch.tensor([[0, 1], [1, 2]]), num_nodes=4))
+    with pytest.raises(ValueError, match=r"one id per anchor, got anchors \(2, 2\).*use EdgeSet"):
+        sampler(query)

@@ -207,3 +207,21 @@ def test_penalty_by_hand() -> None:
 def test_bad_input(make: Callable[[], Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         make()
+
+
+@every_case
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_scores_near_full_and_learns(
+    cls: type[RelationalModel], options: dict[str, Any], formula: Any, dtype: torch.dtype
+) -> None:
+    model, full = (cls(N, R, D, seed=3, **options) for _ in range(2))  # type: ignore[call-arg]
+    model.to(dtype)
+    full.load_state_dict(model.state_dict())  # the rounded tables
+    anchor = questions()
+    for ids in (torch.arange(N)[None], torch.arange(N)[None].expand(len(anchor), -1)):
+        scores, vectors = model.score(anchor, ids), model.embed(ids)
+        assert scores.dtype == dtype
+        torch.testing.assert_close(scores.float(), full.score(anchor, ids), atol=0.1, rtol=0.02)
+        torch.testing.assert_close(model.score_vectors(anchor, vectors), scores)
+    model.score(anchor, ids).sum().backward()
+    assert model.entity_table.grad is not None and bool(model.entity_table.grad.isfinite().all())

@@ -126,6 +126,8 @@ class Degree(Sampler):
             return Negatives(ids, None, torch.arange(query.k, device=ids.device) < found[:, None])
         if graph.device.type != "cpu" or type(graph).rows is not Graph.rows:
             return self._sample_by_parts(query)
+        if query.anchor.dim() != 1:
+            graph.rows(query.anchor)  # raises: the kernel takes ids
         tables = Tables(self.cumulative, self.keys, guide, AliasTable(self.alias, self.bits), self.row_weight)
         drawn = weighted_negatives(
             graph.indptr, graph.indices, tables, query.anchor, query.positive, query.row, query.stream, query.k,

@@ -24,7 +24,7 @@ class Positional(Sampler):
 
     The table of candidates is cut into kinds, and :math:`\mathcal{K}(y^+)` is the positive's: of triples, the entities
     [0, N) and the relations [N, N + R). With ``exclude="self"`` only the original is left out, by a shift of the index
-    (PyKEEN's corruption scheme):
+    (PyKEEN's corruption scheme), and over a plain `Graph`, whose anchors are candidates, the anchor too. Of triples:
 
     .. math:: j = b + r + [b + r \ge y^+], \quad r \sim U\{0, \dots, |\mathcal{K}(y^+)| - 2\}
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from graphns.base import Density, Negatives, Query, Sampler
 from graphns.graph.graph import Graph
+from graphns.graph.known import EdgeSet
 from graphns.graph.timed import TimedEdges
 from graphns.kernels.complement import complement_uniform
 from graphns.kernels.csr import build_csr
@@ -47,8 +48,8 @@ class Temporal(Sampler):
         On call, ids, log_prob and mask, all [B, k].
 
     Raises:
-        ValueError: an argument is out of range; the query has no time [B] though there are events; inductive draws are
-            asked for in training mode.
+        ValueError: an argument is out of range; the graph is an `EdgeSet`; the query has no time [B] though there are
+            events; inductive draws are asked for in training mode.
         InfeasibleError: a row has no candidate, and ``infeasible="raise"``.
 
     Example:
@@ -80,6 +81,8 @@ class Temporal(Sampler):
         if (mode == "inductive") != (train_until is not None):
             raise ValueError(f"mode={mode!r} and train_until={train_until} do not fit: inductive negatives need the "
                              "last training time, and no others do")
+        if isinstance(graph, EdgeSet):
+            raise ValueError("an EdgeSet has no times and wider anchors than events; pass the Graph of the nodes")
         if graph is not None and (graph.num_src, graph.num_dst) != (events.num_src, events.num_dst):
             raise ValueError(f"events of {events.num_src} sources and {events.num_dst} destinations do not fit a graph "
                              f"of {graph.num_src} and {graph.num_dst}")

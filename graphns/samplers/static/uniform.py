@@ -103,6 +103,8 @@ class Uniform(Sampler):
 
     def _sample_at_once(self, query: Query) -> Negatives:
         graph = self.graph
+        if query.anchor.dim() != 1:
+            graph.rows(query.anchor)  # raises: the kernel takes ids
         drawn = uniform_negatives(
             graph.indptr, graph.indices, query.anchor, query.positive, query.row, query.stream, graph.num_dst, query.k,
             exclude_row=self.exclude == "neighbors", exclude_anchor=not graph.bipartite,
