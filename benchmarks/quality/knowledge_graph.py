@@ -11,6 +11,10 @@ training: results.md says how many distinct settings a method had. With the sett
 seed, and test facts are ranked once a run. Seeds pair the runs: a method and `uniform` of one seed share weights, order
 of the facts and fair coins, up to their own settings.
 
+Every training goes on until `--patience` validations in a row were not better, so that no method is cut off before it
+converged; results.md says how many runs ended by that and how many by `--epochs`, and runs.csv holds each run's curve.
+KBGAN is trained as in its paper: both sides first learn alone (`--pretraining` epochs each), then against each other.
+
 A run that is cut off goes on where it stopped: every finished training is a row of a CSV, and rows that are there are
 not made again. Methods whose sampler or objective is not in the registry are listed as missing.
 
@@ -22,14 +26,16 @@ from __future__ import annotations
 import argparse
 import csv
 import inspect
-import io
 import json
+import statistics
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from rows import Rows
 
 from graphns import registry
 from graphns.compare.statistics import mean_std, paired_difference
@@ -49,6 +55,7 @@ class Method:
     sampler: str
     side: str = "fair"
     objective: str | None = None
+    pretrained: bool = False  # both sides first learn alone
 
     def missing(self) -> str:
         """What the registry lacks; empty if nothing."""
@@ -66,7 +73,7 @@ METHODS = {
     "bern": Method("uniform", "bern"),
     "self-adversarial": Method("uniform", "fair", "self-adversarial"),
     "nscaching": Method("nscaching", "bern"),
-    "kbgan": Method("kbgan", "bern"),
+    "kbgan": Method("kbgan", "bern", pretrained=True),
     "adversarial": Method("adversarial", "bern"),
     "hardest": Method("hardest", "fair"),
     "tempered": Method("tempered", "fair"),
@@ -113,6 +120,8 @@ def config_of(scorer: str, method: Method, trial: dict[str, Any], options: argpa
         objective_options["margin"] = gap
     elif scorer == "transe":
         scorer_options["offset"] = gap
+    if method.pretrained:
+        values |= {"model_pretraining": options.pretraining, "adversary_pretraining": options.pretraining}
     return KnowledgeGraphConfig(
         scorer=scorer, scorer_options=scorer_options, objective=objective, objective_options=objective_options,
         side=method.side, dim=options.dim, batch_size=options.batch_size, epochs=options.epochs,  # type: ignore[arg-type]
@@ -128,7 +137,7 @@ def distinct_settings(scorer: str, method: Method, options: argparse.Namespace) 
 def budget(options: argparse.Namespace) -> str:
     """What all methods share; part of the key of a row, since other epochs or sizes give other rows."""
     return (f"dim={options.dim} batch={options.batch_size} epochs={options.epochs} every={options.validate_every} "
-            f"patience={options.patience}")
+            f"patience={options.patience} pretraining={options.pretraining}")
 
 
 def run(data: KnowledgeGraph, method: Method, config: KnowledgeGraphConfig) -> KnowledgeGraphResult:
@@ -138,36 +147,6 @@ def run(data: KnowledgeGraph, method: Method, config: KnowledgeGraphConfig) -> K
     takes_seed = any("seed" in inspect.signature(maker).parameters for maker in makers)
     sampler = build_sampler(method.sampler, data.train, **({"seed": config.seed} if takes_seed else {}))
     return train(data, sampler, config)
-
-
-class Rows:
-    """A CSV that grows by a row a finished training, and is read again by the next run."""
-
-    def __init__(self, path: Path, fields: Sequence[str]) -> None:
-        self.path, self.fields = path, list(fields)
-        self.rows: list[dict[str, str]] = []
-        if path.exists():
-            text = path.read_bytes().decode()
-            whole = text[: text.rfind("\n") + 1]  # a row that was cut off is made again
-            if whole != text:
-                path.write_bytes(whole.encode())
-            self.rows = list(csv.DictReader(io.StringIO(whole, newline="")))
-
-    def find(self, **key: Any) -> dict[str, str] | None:
-        """The row of a key, if it is there."""
-        return next((row for row in self.rows if all(row[name] == str(value) for name, value in key.items())), None)
-
-    def add(self, **row: Any) -> dict[str, str]:
-        """Keep a row; it is on the disk when this returns."""
-        fresh = not self.path.exists()
-        kept = {name: str(row[name]) for name in self.fields}
-        with self.path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, self.fields)
-            if fresh:
-                writer.writeheader()
-            writer.writerow(kept)
-        self.rows.append(kept)
-        return kept
 
 
 def measure(data: KnowledgeGraph, scorer: str, name: str, options: argparse.Namespace, tuning: Rows,
@@ -193,7 +172,9 @@ def measure(data: KnowledgeGraph, scorer: str, name: str, options: argparse.Name
         start = time.perf_counter()
         done = run(data, method, config_of(scorer, method, json.loads(best["settings"]), options, seed))
         runs.add(**key, trials=options.trials, seed=seed, settings=best["settings"], valid_mrr=done.valid.mrr,
-                 epoch=done.epoch, seconds=time.perf_counter() - start, **done.test.as_dict())
+                 epoch=done.epoch, epochs_done=len(done.losses), seconds=time.perf_counter() - start,
+                 curve=json.dumps([[epoch, round(value, 5)] for epoch, value in done.validation]),
+                 **done.test.as_dict())
 
 
 def report(data: KnowledgeGraph, options: argparse.Namespace, runs: Rows, missing: dict[str, str]) -> str:
@@ -201,21 +182,25 @@ def report(data: KnowledgeGraph, options: argparse.Namespace, runs: Rows, missin
     spent = budget(options)
     lines = [f"# {data.name}: filtered link prediction, {options.trials} trials a method", "",
              f"{len(options.seeds)} seeds, {spent}; ranks realistic, both sides. Differences to uniform are paired by "
-             "seed, with Student's 95 % interval.", "", "Distinct settings among the trials (an objective of "
+             "seed, with Student's 95 % interval. Converged: runs that ended because "
+             f"{options.patience} validations in a row were not better, before their epochs were spent.", "",
+             "Distinct settings among the trials (an objective of "
              "the method's own, and a gap that no loss reads, make some of them the same training): "
              + "; ".join(f"{scorer} " + ", ".join(
                  f"{name} {distinct_settings(scorer, METHODS[name], options)}"
                  for name in options.methods if name not in missing) for scorer in options.scorers) + ".", ""]
     table = []
     for scorer in options.scorers:
-        lines += [f"## {scorer}", "", "| method | MRR | Hits@1 | Hits@10 | MRR − uniform | Hits@10 − uniform |",
-                  "|---|---|---|---|---|---|"]
+        lines += [f"## {scorer}", "",
+                  "| method | MRR | Hits@1 | Hits@10 | MRR − uniform | Hits@10 − uniform | converged "
+                  "| epochs, chosen at |",
+                  "|---|---|---|---|---|---|---|---|"]
         values = {name: [row for row in runs.rows if (row["data"], row["scorer"], row["method"], row["budget"])
                          == (data.name, scorer, name, spent) and row["trials"] == str(options.trials)
                          and int(row["seed"]) in options.seeds] for name in options.methods}
         for name, rows in values.items():
             if not rows:
-                lines.append(f"| {name} | {missing.get(name, 'not run')} | | | | |")
+                lines.append(f"| {name} | {missing.get(name, 'not run')} | | | | | | |")
                 continue
             cells = ["{:.4f} ± {:.4f}".format(*mean_std([float(row[metric]) for row in rows]))
                      for metric in ("mrr", "hits@1", "hits@10")]
@@ -229,6 +214,9 @@ def report(data: KnowledgeGraph, options: argparse.Namespace, runs: Rows, missin
                 cells.append(f"{gap.mean:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]")
                 table.append({"data": data.name, "scorer": scorer, "method": name, "metric": metric, "mean": gap.mean,
                               "low": gap.low, "high": gap.high, "verdict": gap.verdict})
+            converged = sum(int(row["epochs_done"]) < options.epochs for row in rows)
+            lengths = [statistics.mean(float(row[each]) for row in rows) for each in ("epochs_done", "epoch")]
+            cells += [f"{converged} of {len(rows)}", "{:.0f}, {:.0f}".format(*lengths)]
             lines.append(f"| {name} | {' | '.join(cells)} |")
         lines.append("")
     with (options.out / "differences.csv").open("w", newline="") as file:
@@ -255,7 +243,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--trials", default=12, type=int, help="settings tried for each method")
     parser.add_argument("--dim", default=128, type=int)
     parser.add_argument("--batch-size", default=512, type=int)
-    parser.add_argument("--epochs", default=300, type=int)
+    parser.add_argument("--epochs", default=500, type=int)
+    parser.add_argument("--pretraining", default=100, type=int, help="epochs in which each side of KBGAN learns alone")
     parser.add_argument("--validate-every", default=10, type=int)
     parser.add_argument("--patience", default=10, type=int, help="validations without a better one")
     parser.add_argument("--out", default=Path(__file__).parent / "results" / "knowledge-graph", type=Path)
@@ -263,6 +252,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.quick:
         options.seeds, options.trials, options.epochs, options.dim = options.seeds[:2], 2, 4, 16
+        options.pretraining = 2
     for given, known in ((options.scorers, GRIDS), (options.methods, METHODS)):
         for name in given:
             if name not in known:
@@ -274,7 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     key = ("data", "scorer", "method", "budget")
     tuning = Rows(options.out / "tuning.csv", (*key, "settings", "valid_mrr", "epoch", "seconds"))
     runs = Rows(options.out / "runs.csv",
-                (*key, "trials", "seed", "settings", "valid_mrr", "epoch", *METRICS, "seconds"))
+                (*key, "trials", "seed", "settings", "valid_mrr", "epoch", "epochs_done", *METRICS, "seconds", "curve"))
     missing = {name: why for name in options.methods if (why := METHODS[name].missing())}
     for name, why in missing.items():
         say(f"missing: {name} ({why} in the registry)")

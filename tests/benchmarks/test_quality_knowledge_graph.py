@@ -22,6 +22,8 @@ def script() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     import sys
 
+    if str(SCRIPT.parent) not in sys.path:
+        sys.path.insert(0, str(SCRIPT.parent))  # as for a script
     sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
@@ -53,7 +55,7 @@ def test_a_quick_run_and_a_second_that_makes_nothing_again(
     assert script.main(arguments) == 0
     printed = capsys.readouterr()
     assert "missing: absent (no sampler no-such-sampler in the registry)" in printed.err
-    assert "| absent | no sampler no-such-sampler | | | | |" in printed.out
+    assert "| absent | no sampler no-such-sampler | | | | | | |" in printed.out
     assert "Distinct settings among the trials" in printed.out and "uniform 2, bern 2, adversarial 2" in printed.out
     tuning, runs = read(tmp_path / "out" / "tuning.csv"), read(tmp_path / "out" / "runs.csv")
     assert len(tuning) == 2 * 3 * 2 and len(runs) == 2 * 3 * 2
@@ -90,20 +92,23 @@ def test_a_row_cut_off_is_made_again(script: ModuleType, tmp_path: Path) -> None
 
 
 def test_a_methods_objective_and_the_gap(script: ModuleType) -> None:
-    options = argparse.Namespace(dim=4, batch_size=8, epochs=1, validate_every=1, patience=None)
+    options = argparse.Namespace(dim=4, batch_size=8, epochs=1, validate_every=1, patience=None, pretraining=2)
     trial = {"objective": "bce", "gap": 4.0, "learning_rate": 0.01, "norm": 2, "k": 4}
     config = script.config_of("transe", script.Method("uniform", "bern"), trial, options, 3)
     assert (config.side, config.objective, config.scorer_options, config.seed) == (
         "bern", "bce", {"norm": 2, "offset": 4.0}, 3)
     own = script.config_of("transe", script.Method("uniform", "fair", "margin"), trial, options, 3)
     assert (own.objective, own.objective_options, own.scorer_options) == ("margin", {"margin": 4.0}, {"norm": 2})
+    both = script.config_of("transe", script.METHODS["kbgan"], trial, options, 3)
+    assert (both.model_pretraining, both.adversary_pretraining, config.model_pretraining) == (2, 2, 0)
     assert len({json.dumps(each) for each in script.trials("transe", 12)}) == 12
 
 
 def test_trials_that_are_the_same_training_are_counted_once(
     script: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = argparse.Namespace(dim=4, batch_size=8, epochs=1, validate_every=1, patience=None, trials=4)
+    options = argparse.Namespace(dim=4, batch_size=8, epochs=1, validate_every=1, patience=None, pretraining=2,
+                                 trials=4)
     grid = {"objective": ("margin", "bce"), "gap": (1.0, 2.0), "learning_rate": (0.01,), "k": (4,)}
     monkeypatch.setattr(script, "GRIDS", {"distmult": grid, "transe": grid})
     method, own = script.Method("uniform"), script.Method("uniform", "fair", "self-adversarial")
