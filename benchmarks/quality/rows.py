@@ -20,7 +20,11 @@ class Rows:
             whole = text[: text.rfind("\n") + 1]  # a row that was cut off is made again
             if whole != text:
                 path.write_bytes(whole.encode())
-            self.rows = list(csv.DictReader(io.StringIO(whole, newline="")))
+            reader = csv.DictReader(io.StringIO(whole, newline=""))
+            self.rows = list(reader)
+            if whole and reader.fieldnames != self.fields:
+                raise ValueError(f"{path} has the columns {', '.join(reader.fieldnames or ())}, not "
+                                 f"{', '.join(self.fields)}: name another --out, or delete the file")
 
     def find(self, **key: Any) -> dict[str, str] | None:
         """The row of a key, if it is there."""

@@ -89,6 +89,8 @@ def test_a_row_cut_off_is_made_again(script: ModuleType, tmp_path: Path) -> None
     assert again.find(seed=0) is not None and again.find(seed=1) is None
     again.add(seed=1, value=2.5)
     assert [row["value"] for row in script.Rows(tmp_path / "rows.csv", ("seed", "value")).rows] == ["1.5", "2.5"]
+    with pytest.raises(ValueError, match="has the columns seed, value, not seed"):
+        script.Rows(tmp_path / "rows.csv", ("seed",))
 
 
 def test_a_methods_objective_and_the_gap(script: ModuleType) -> None:
