@@ -14,7 +14,7 @@ from graphns.base import Negatives, Query, Sampler
 from graphns.compare.statistics import Estimate, estimate
 from graphns.data.node import NodeData
 from graphns.metrics.negatives import false_negatives, hardness
-from graphns.pipelines.grace import Grace, View, every_node, make_views, step_loss
+from graphns.pipelines.grace import Grace, View, every_node, make_views
 from graphns.pipelines.grace_config import GraceConfig
 from graphns.streams import Stream
 
@@ -39,7 +39,10 @@ def audit(model: Grace, data: NodeData, sampler: Sampler, config: GraceConfig, *
     stream = Stream(0)  # the same views and draws whatever the seeds of training
     views = make_views(data, config, stream.child(_VIEWS))
     true = gradient(model, data, views, every_node(data, config), config, stream.child(_DRAWS), epoch)
-    _, query, negatives = step_loss(model, data, views, sampler, config, stream.child(_DRAWS, 0), epoch)
+    model.config = config  # the frozen weights, asked under these settings
+    done = model.step(data, views, sampler, stream.child(_DRAWS, 0), epoch)
+    query, negatives = done.query, done.negatives
+    assert query is not None and negatives is not None
     every = len(negatives.ids) == 1 and negatives.ids.shape[1] >= data.num_nodes
     found: dict[str, Any] = {"uncorrected": None, "corrected": None}
     if every:  # nothing is drawn: two streams show as well as many that they agree
@@ -59,7 +62,8 @@ def audit(model: Grace, data: NodeData, sampler: Sampler, config: GraceConfig, *
 def gradient(model: Grace, data: NodeData, views: tuple[View, View], sampler: Sampler, config: GraceConfig,
              stream: Stream, epoch: int) -> Tensor:
     """The gradient [p] of one step's loss in all parameters of the model, flat."""
-    loss, _, _ = step_loss(model, data, views, sampler, config, stream, epoch)
+    model.config = config
+    loss = model.step(data, views, sampler, stream, epoch).loss
     parts = torch.autograd.grad(loss, list(model.parameters()))
     return torch.cat([part.flatten() for part in parts])
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -20,13 +17,13 @@ from graphns.kernels.gather_dot import gather_dot
 from graphns.objectives.correction import correction
 from graphns.objectives.infonce import infonce
 from graphns.objectives.shared_infonce import shared_infonce
-from graphns.pipelines.checkpoint import Checkpoint, fingerprint, sampler_options
 from graphns.pipelines.grace_config import GraceConfig
+from graphns.pipelines.method import ANCHORS, DRAWS, NodeMethod, Step, reads_feedback
+from graphns.pipelines.node import NodeResult, fit
+from graphns.pipelines.node_config import NodeConfig
 from graphns.scorers.table import TableModel
 from graphns.streams import Stream
 from graphns.views.augment import drop_edge, keep_mask
-
-_VIEWS, _ANCHORS, _DRAWS = range(3)  # the independent streams of one step
 
 
 class View(NamedTuple):
@@ -36,45 +33,65 @@ class View(NamedTuple):
     keep: Tensor
 
 
-class Step(NamedTuple):
-    """What one step computed; `loss` carries the gradient of the model."""
-
-    loss: Tensor
-    query: Query
-    negatives: Negatives
-    feedback: Feedback
-    sample_seconds: float
-
-
-class Grace(nn.Module):
-    """GRACE's model: a GCN and, for training only, a two-layer projector.
+class Grace(NodeMethod):
+    """GRACE: a GCN and, for training only, a two-layer projector.
 
     Args:
-        num_features: F.
-        config: sizes, depth, activation.
+        data: its number of features is read.
+        config: sizes, depth, activation, and all that a step needs.
 
     Shape:
         features [N, F] and adjacency [N, N] -> unit projections [N, hidden_size]; `embed` gives the embeddings.
     """
 
-    def __init__(self, num_features: int, config: GraceConfig) -> None:
-        super().__init__()
-        self.encoder = GCN(num_features, config.hidden_size, config.num_layers, config.activation)
+    config_class = GraceConfig
+    config: GraceConfig
+
+    def __init__(self, data: NodeData, config: GraceConfig) -> None:
+        super().__init__(data, config)
+        self.encoder = GCN(data.num_features, config.hidden_size, config.num_layers, config.activation)
         self.projector = nn.Sequential(
             nn.Linear(config.hidden_size, config.projection_size), nn.ELU(),
             nn.Linear(config.projection_size, config.hidden_size),
         )
 
     @classmethod
-    def seeded(cls, data: NodeData, config: GraceConfig) -> Grace:
-        """The untrained model of a run: weights drawn by `config.seed`, torch's generator left as it was."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            return cls(data.num_features, config).to(data.device)
+    def default_sampler(cls, data: NodeData, config: NodeConfig) -> Sampler:
+        """Every other node: the official loss."""
+        assert isinstance(config, GraceConfig)
+        return every_node(data, config)
 
     def forward(self, features: Tensor | Sparse, adjacency: Sparse, keep: Tensor | None = None) -> Tensor:
         """Unit projections [N, hidden_size] float32: their dot products are GRACE's cosines."""
-        return F.normalize(self.projector(self.encoder(features, adjacency, keep)).float(), dim=1)
+        with self.precision():
+            projections = self.projector(self.encoder(features, adjacency, keep))
+        return F.normalize(projections.float(), dim=1)
+
+    def views(self, data: NodeData, stream: Stream) -> tuple[View, View]:
+        """Two views; see `make_views`."""
+        return make_views(data, self.config, stream)
+
+    def step(self, data: NodeData, views: tuple[View, View], sampler: Sampler | None, stream: Stream,
+             epoch: int = 0) -> Step:
+        """Anchors and negatives drawn from `stream`, and the loss of both directions."""
+        assert sampler is not None
+        config = self.config
+        first, second = (self(data.features, view.adjacency, view.keep) for view in views)
+        anchors = torch.arange(data.num_nodes, device=data.device)
+        if config.batch_size is not None and config.batch_size < data.num_nodes:
+            words = stream.child(ANCHORS).words(anchors, 1)[:, 0]
+            anchors = words.argsort()[: config.batch_size].sort().values
+        query = Query(anchors, anchors, config.k, TableModel(first.detach(), second.detach()), stream.child(DRAWS),
+                      row=anchors, epoch=epoch)
+        start = time.perf_counter()
+        negatives = sampler(query)
+        sample_seconds = time.perf_counter() - start
+        if negatives.vectors is not None or negatives.anchor is not None:
+            raise ValueError(f"{type(sampler).__name__} gives negatives that are no nodes of their anchor; GRACE needs "
+                             "ids of nodes")
+        loss = (direction_loss(first, second, sampler, query, negatives, config)
+                + direction_loss(second, first, sampler, query, negatives, config)) / 2
+        return Step(loss, query, negatives, _feedback(first, second, query, negatives, loss, sampler), sample_seconds)
 
     @torch.no_grad()
     def embed(self, data: NodeData) -> Tensor:
@@ -134,97 +151,25 @@ def direction_loss(
                    log_prob=parts["log_prob"].repeat(1, 2), positive_log_prob=parts["positive_log_prob"])
 
 
-def step(
-    model: nn.Module, data: NodeData, views: tuple[View, View], sampler: Sampler, config: GraceConfig, stream: Stream,
-    epoch: int = 0,
-) -> Step:
-    """One step without the update: views given, anchors and negatives drawn from `stream`, both directions' loss."""
-    first, second = (model(data.features, view.adjacency, view.keep) for view in views)
-    anchors = torch.arange(data.num_nodes, device=data.device)
-    if config.batch_size is not None and config.batch_size < data.num_nodes:
-        words = stream.child(_ANCHORS).words(anchors, 1)[:, 0]
-        anchors = words.argsort()[: config.batch_size].sort().values
-    query = Query(anchors, anchors, config.k, TableModel(first.detach(), second.detach()), stream.child(_DRAWS),
-                  row=anchors, epoch=epoch)
-    start = time.perf_counter()
-    negatives = sampler(query)
-    sample_seconds = time.perf_counter() - start
-    if negatives.vectors is not None or negatives.anchor is not None:
-        raise ValueError(f"{type(sampler).__name__} gives negatives that are no nodes of their anchor; GRACE needs "
-                         "ids of nodes")
-    loss = (direction_loss(first, second, sampler, query, negatives, config)
-            + direction_loss(second, first, sampler, query, negatives, config)) / 2
-    return Step(loss, query, negatives, _feedback(first, second, query, negatives, loss, sampler), sample_seconds)
-
-
-def step_loss(
-    model: nn.Module, data: NodeData, views: tuple[View, View], sampler: Sampler, config: GraceConfig, stream: Stream,
-    epoch: int = 0,
-) -> tuple[Tensor, Query, Negatives]:
-    """The loss of one step, differentiable in the model's parameters, with its query and negatives.
-
-    With model and views fixed, its gradients under different samplers and streams estimate one another.
-    """
-    done = step(model, data, views, sampler, config, stream, epoch)
-    return done.loss, done.query, done.negatives
-
-
 @torch.no_grad()
 def _feedback(first: Tensor, second: Tensor, query: Query, negatives: Negatives, loss: Tensor,
               sampler: Sampler) -> Feedback:
-    if not (sampler.stateful or any(True for _ in sampler.parameters())):
+    if not reads_feedback(sampler):
         return Feedback(loss=loss)  # nobody reads the scores, and for all negatives they are N x N
     anchor, positive = first[query.anchor], second[query.anchor]
     scores = gather_dot(anchor, second, negatives.ids)
     return Feedback((anchor * positive).sum(1), scores, loss, anchor, positive)
 
 
-@dataclass(eq=False)
-class GraceResult:
-    """A trained run.
-
-    Args:
-        embeddings: [N, hidden_size], on the CPU.
-        losses: one per epoch.
-        epoch_seconds: wall time of each epoch: views, drawing, loss, update.
-        sample_seconds: of it, drawing.
-        num_drawn: usable negatives drawn in all.
-        model: the trained model.
-        config: its settings.
-    """
-
-    embeddings: Tensor
-    losses: list[float]
-    epoch_seconds: list[float]
-    sample_seconds: list[float]
-    num_drawn: int
-    model: Grace
-    config: GraceConfig = field(repr=False)
-
-
-def train(
-    data: NodeData,
-    sampler: Sampler | None = None,
-    config: GraceConfig | None = None,
-    *,
-    folder: str | Path | None = None,
-    progress: Callable[[int, int, float], None] | None = None,
-    checkpoint_every: int = 25,
-    accelerator: str = "cpu",
-    precision: str = "32-true",
-) -> GraceResult:
+def train(data: NodeData, sampler: Sampler | None = None, config: GraceConfig | None = None,
+          **options: Any) -> NodeResult:
     """Train GRACE with the negatives of `sampler`.
 
     Args:
         data: see `graphns.data.load`.
         sampler: over `data.graph`. None: every other node (`All`), the official loss.
         config: None: `GraceConfig.preset(data.name)`.
-        folder: where checkpoints are written; if it holds one of this run, training goes on from there and ends with
-            the same numbers as a run that was never cut off.
-        progress: called after every epoch with (epochs done, epochs in all, loss).
-        checkpoint_every: epochs between checkpoints.
-        accelerator: Fabric's: "cpu", "cuda", "mps", "auto".
-        precision: "32-true", or Fabric's "bf16-mixed" or "16-mixed"; the loss is always made in float32.
+        options: folder, progress, loggers, accelerator, precision, …: see `graphns.pipelines.node.fit`.
 
     What is random: weights, views, anchors and draws, all keyed by `config.seed`; torch's generator is left alone.
 
@@ -242,41 +187,4 @@ def train(
         Zhu, Xu, Yu, Liu, Wu, Wang: Deep Graph Contrastive Representation Learning. ICML Workshop on Graph
         Representation Learning and Beyond 2020.
     """
-    from lightning.fabric import Fabric
-
-    config = GraceConfig.preset(data.name) if config is None else config
-    if precision not in ("32-true", "bf16-mixed", "16-mixed"):
-        raise ValueError(f"precision must be '32-true', 'bf16-mixed' or '16-mixed', got {precision!r}")
-    fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)  # type: ignore[arg-type]
-    data = data.to(fabric.device)
-    sampler = every_node(data, config) if sampler is None else sampler.to(fabric.device)
-    model = Grace.seeded(data, config)
-    learned = [*model.parameters(), *sampler.parameters()]
-    optimizer = torch.optim.Adam(learned, lr=config.learning_rate, weight_decay=config.weight_decay)
-    adversary = getattr(sampler, "loss", None)  # a sampler with parameters learns from the same step
-    run = Checkpoint(folder, {"model": model, "sampler": sampler, "optimizer": optimizer},
-                     {"config": config.to_dict(), "sampler": type(sampler).__name__,
-                      "options": sampler_options(sampler), "data": fingerprint(data)})
-    log = run.resume()
-    module, fabric_optimizer = fabric.setup(model, optimizer)
-    for epoch in range(len(log.losses), config.epochs):
-        start = time.perf_counter()
-        stream = Stream(config.seed, epoch)
-        done = step(module, data, make_views(data, config, stream.child(_VIEWS)), sampler, config, stream, epoch)
-        loss = done.loss
-        if adversary is not None:
-            loss = loss + adversary(done.negatives, done.feedback, done.query)
-        fabric_optimizer.zero_grad()
-        fabric.backward(loss)
-        fabric_optimizer.step()
-        sampler.update(done.query, done.negatives, done.feedback)
-        value = float(done.loss.detach())
-        if not abs(value) < float("inf"):
-            raise ValueError(f"the loss is {value} at epoch {epoch}: lower learning_rate={config.learning_rate}")
-        log.add(value, time.perf_counter() - start, done.sample_seconds, int(done.negatives.mask.sum()))
-        if (epoch + 1) % checkpoint_every == 0 or epoch + 1 == config.epochs:
-            run.save(log)
-        if progress is not None:
-            progress(epoch + 1, config.epochs, value)
-    return GraceResult(model.embed(data).float().cpu(), log.losses, log.epoch_seconds, log.sample_seconds,
-                       log.num_drawn, model, config)
+    return fit(Grace, data, sampler, config, **options)
