@@ -1,4 +1,4 @@
-"""The command line: `graphns audit`, `graphns compare`, `graphns list`, `graphns sample`.
+"""The command line: `graphns audit`, `graphns compare`, `graphns list`, `graphns sample`, `graphns train node`.
 
 Nothing heavy is imported before a command runs, so `graphns --help` answers at once.
 """
@@ -16,6 +16,7 @@ try:
 except ModuleNotFoundError as error:  # the core installs without the command line's packages
     raise SystemExit(f"graphns: the command line needs {error.name}: pip install 'graphns[pipelines]'") from error
 
+from graphns.commands.train_node import train_node
 from graphns.compare.audit_command import audit
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
                   context_settings={"help_option_names": ["-h", "--help"]})
 app.command()(audit)
+train = typer.Typer(help="Train a method and keep what it learns.", rich_markup_mode=None)
+train.command("node")(train_node)
+app.add_typer(train, name="train")
 
 
 def _show_version(wanted: bool) -> None:
@@ -250,7 +254,7 @@ def _is_users(error: Exception) -> bool:
 
 
 def _stopped() -> int:
-    print("graphns: stopped; 'graphns compare' goes on where it was when the same command is given", file=sys.stderr)
+    print("graphns: stopped; the same command goes on where a training or comparison was", file=sys.stderr)
     return _STOPPED
 
 

@@ -18,6 +18,7 @@ FLOORS = [
     {"data", "adapters", "registry"},
     {"pipelines"},
     {"compare"},
+    {"commands"},
     {"cli", "__main__"},
 ]
 FLOOR = {part: number for number, floor in enumerate(FLOORS, 1) for part in floor}

@@ -31,3 +31,15 @@ def find(name: str) -> type[Any]:
     module, _, cls = METHODS[known[plain]].partition(":")
     found: type[Any] = getattr(import_module(f"graphns.pipelines.{module}"), cls)
     return found
+
+
+def name_of(method: type[Any]) -> str:
+    """The first name of a method's class in the table.
+
+    Raises:
+        ValueError: it is not in the table.
+    """
+    for name, target in METHODS.items():
+        if target.partition(":")[2] == method.__name__:
+            return name
+    raise ValueError(f"{method.__name__} is not in the table of methods")

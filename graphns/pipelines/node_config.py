@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
+_KINDS: dict[str, Any] = {"int": int, "float": (int, float), "bool": bool, "str": str, "None": type(None)}
+
 
 @dataclass(frozen=True)
 class NodeConfig:
@@ -40,12 +42,24 @@ class NodeConfig:
 
     def __post_init__(self) -> None:
         """Check the values once, where they come in."""
+        self._check_kinds()
         self.check_least(hidden_size=1, epochs=0)
         self.check_positive("learning_rate")
         if not 0 <= self.weight_decay < float("inf"):
             raise ValueError(f"weight_decay must not be negative, got {self.weight_decay}")
         if self.patience is not None and self.patience < 1:
             raise ValueError(f"patience must be at least 1, or None to never stop, got {self.patience}")
+
+    def _check_kinds(self) -> None:
+        """Refuse a word where a number belongs: settings come from files and command lines too."""
+        for each in fields(self):
+            kinds = [_KINDS.get(word) for word in str(each.type).split(" | ")]
+            value = getattr(self, each.name)
+            if None in kinds:
+                continue  # checked by the class itself
+            if not any(isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+                       for kind in kinds if kind is not None):
+                raise ValueError(f"{each.name} must be {each.type}, got {value!r}")
 
     def check_least(self, **least: int) -> None:
         """Refuse integers below a bound.
