@@ -6,8 +6,8 @@ r"""Samplers of contrastive learning on nodes at equal tuning budgets: probe acc
 
 For each data set, method and sampler Optuna proposes `--trials` settings of one space, the same for every sampler: the
 method's preset first, then draws by a seed (below ten trials Optuna's TPE draws at random, so all samplers are given
-the same). Each trial is trained once with a seed that no reported run has; the accuracy of the probe on validation nodes
-chooses. With the settings chosen, each seed is trained, and test nodes are read once a run. The seed decides initial
+the same). Each trial is trained once with a seed that no reported run has; the accuracy of the probe on validation
+nodes chooses. With the settings chosen, each seed is trained, and test nodes are read once a run. The seed decides initial
 weights, views and (where the data set has no split of its own) the split, so runs of one seed are paired.
 
 A run that is cut off, or stopped by `--minutes`, goes on where it was: a finished training is a row of a CSV.
@@ -64,9 +64,7 @@ def propose(trial: optuna.Trial, known: set[str]) -> dict[str, Any]:
 
 
 def preset(known: dict[str, Any]) -> dict[str, Any]:
-    """The first trial, in the words of `propose`: the method's own settings, moved into the space where they lie
-    outside.
-    """
+    """The first trial, in Optuna's words: the method's own settings, moved into the space where they lie outside."""
     found: dict[str, Any] = {}
     for name, (kind, *rest) in SPACE.items():
         if name not in known:
@@ -84,7 +82,9 @@ def preset(known: dict[str, Any]) -> dict[str, Any]:
 def train(data: NodeData, method: str, sampler: str, options: argparse.Namespace, settings: dict[str, Any],
           seed: int) -> dict[str, Any]:
     """One training and its probe."""
-    changes = {**options.set, **settings, "seed": seed, **({} if options.epochs is None else {"epochs": options.epochs})}
+    changes = {**options.set, **settings, "seed": seed}
+    if options.epochs is not None:
+        changes["epochs"] = options.epochs
     config = methods.find(method).config_class.preset(data.name, **changes)
     run = NodeRun(data.name, method, config, parse_list(sampler)[0])
     start = time.perf_counter()
@@ -115,8 +115,8 @@ def tune(data: NodeData, method: str, sampler: str, options: argparse.Namespace,
             row = tuning.add(**key, trial=number, settings=json.dumps(settings), validation=done["validation"],
                              loss=done["loss"], seconds=done["seconds"])
         elif row["settings"] != json.dumps(settings):
-            raise ValueError(f"{tuning.path} holds a trial {number} of {key['data']} {sampler} with other settings than "
-                             "are proposed now (another Optuna or space): name another --out")
+            raise ValueError(f"{tuning.path} holds a trial {number} of {key['data']} {sampler} with other settings "
+                             "than are proposed now (another Optuna or space): name another --out")
         study.tell(trial, float(row["validation"]))
         if best is None or float(row["validation"]) > best[0]:
             best = float(row["validation"]), settings
@@ -149,6 +149,7 @@ class Clock:
         self.end = None if minutes is None else time.monotonic() + 60 * minutes
 
     def over(self) -> bool:
+        """Whether nothing is to begin any more."""
         return self.end is not None and time.monotonic() >= self.end
 
 
