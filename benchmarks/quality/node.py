@@ -7,8 +7,8 @@ r"""Samplers of contrastive learning on nodes at equal tuning budgets: probe acc
 For each data set, method and sampler Optuna proposes `--trials` settings of one space, the same for every sampler: the
 method's preset first, then draws by a seed (below ten trials Optuna's TPE draws at random, so all samplers are given
 the same). Each trial is trained once with a seed that no reported run has; the accuracy of the probe on validation
-nodes chooses. With the settings chosen, each seed is trained, and test nodes are read once a run. The seed decides initial
-weights, views and (where the data set has no split of its own) the split, so runs of one seed are paired.
+nodes chooses. With the settings chosen, each seed is trained, and test nodes are read once a run. The seed decides
+initial weights, views and (where the data set has no split of its own) the split, so runs of one seed are paired.
 
 A run that is cut off, or stopped by `--minutes`, goes on where it was: a finished training is a row of a CSV.
 

@@ -17,8 +17,8 @@ def report(options: argparse.Namespace, runs: Rows, tuning: Rows, surroundings: 
     """Write differences.csv and results.md into the folder of `options`, and give the latter."""
     lines = ["# Samplers on nodes, at equal tuning budgets", "",
              f"{options.trials} trials a sampler on validation nodes, {len(options.seeds)} seeds; probe accuracy on "
-             "test nodes in per cent, mean ± standard deviation over seeds. Differences are paired by seed, with Student's "
-             f"95 % interval. Budget: {options.budget} (null: the method's preset).", "",
+             "test nodes in per cent, mean ± standard deviation over seeds. Differences are paired by seed, with "
+             f"Student's 95 % interval. Budget: {options.budget} (null: the method's preset).", "",
              "Versions: " + ", ".join(f"{name} {value}" for name, value in surroundings["versions"].items())
              + f"; {surroundings['machine']['processor']}.", ""]
     table: list[dict[str, Any]] = []
