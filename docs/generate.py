@@ -153,8 +153,10 @@ def results() -> str:
         config = yaml.safe_load((folder / "config.yaml").read_text())
         data, settings = config["data"], config["settings"]
         training, last = config["training"], settings["seeds"] - 1
+        plain = training.get("settings") or training["grace"]  # earlier records
         lines += [f"\n## {data['name']}\n", f"`{config['command']}`\n",
-                  f"GRACE, {training['grace']['epochs']} epochs, k = {training['grace']['k']}, seeds 0 to {last}, "
+                  f"{training.get('method', 'grace').upper()}, {plain['epochs']} epochs, k = {plain['k']}, "
+                  f"seeds 0 to {last}, "
                   f"{settings['threads']} thread, torch {config['versions']['torch']}, "
                   f"{config['machine']['processor']}. Accuracy of a linear probe, {training['split']} split, its "
                   "strength chosen on validation nodes; the difference is paired with uniform's by seed, with its "

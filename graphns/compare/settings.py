@@ -11,6 +11,7 @@ from typing import Any
 
 from graphns.compare import specs
 from graphns.compare.surroundings import cores
+from graphns.pipelines import methods
 
 DEFAULT_SAMPLERS = "uniform,degree,random-walk,hardest,tempered,adversarial,in-batch,clustered,mixture,all"
 """At least one of every family, and the reference."""
@@ -37,6 +38,7 @@ class Settings:
         threads: of each run.
         streams: independent draws behind bias and variance of a gradient.
         imports: modules that register further samplers.
+        method: what is trained, by its name in `graphns.pipelines.methods`.
     """
 
     data: str
@@ -51,14 +53,16 @@ class Settings:
     threads: int = 1
     streams: int = 16
     imports: tuple[str, ...] = field(default=())
+    method: str = "grace"
 
     @classmethod
     def make(cls, data: str = "digits", *, samplers: str | None = None, root: str | Path | None = None,
-             threads: int | None = None, imports: tuple[str, ...] = (), **rest: Any) -> Settings:
+             threads: int | None = None, imports: tuple[str, ...] = (), method: str = "grace",
+             **rest: Any) -> Settings:
         """Settings from what a user writes.
 
         Raises:
-            ValueError: an unknown sampler, option, module or choice.
+            ValueError: an unknown sampler, option, module, method or choice; a method that draws no negatives.
 
         Example:
             >>> [spec.name for spec in Settings.make(samplers="uniform,dns").samplers]
@@ -66,8 +70,13 @@ class Settings:
         """
         for module in imports:
             import_module(module)
+        found = methods.find(method)
+        if not found.takes_sampler:
+            raise ValueError(f"{found.config_class.title} draws no negatives: it has no samplers to compare")
         settings = cls(data, specs.parse_list(samplers or DEFAULT_SAMPLERS, GIVEN), None if root is None else str(root),
-                       threads=threads or len(cores()), imports=imports, **rest)
+                       threads=threads or len(cores()), imports=imports, method=methods.name_of(found), **rest)
+        if settings.corrected and "corrected" not in found.config_class().to_dict():
+            raise ValueError(f"the loss of {found.config_class.title} has no correction: leave --corrected out")
         for name, choices in (("exclude", ("self", "neighbors")), ("split", (None, "public", "random"))):
             if getattr(settings, name) not in choices:
                 known = ", ".join(str(choice) for choice in choices if choice)

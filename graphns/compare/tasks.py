@@ -17,8 +17,11 @@ from graphns.compare.specs import Spec
 from graphns.data import load as load_named
 from graphns.data.node import NodeData
 from graphns.metrics.probe import linear_probe
-from graphns.pipelines.grace import Grace, train
+from graphns.pipelines import methods
+from graphns.pipelines.grace import Grace
 from graphns.pipelines.grace_config import GraceConfig
+from graphns.pipelines.node import fit
+from graphns.pipelines.node_config import NodeConfig
 
 Report = Callable[[dict[str, Any]], None]
 CHECKPOINT = "checkpoint"
@@ -43,24 +46,32 @@ def save_data(data: NodeData, path: Path) -> None:
 
 def plan(settings: Settings, data: NodeData) -> dict[str, Any]:
     """All that the runs need beside the samplers, in plain values, and the protocol in words."""
+    method = methods.find(settings.method)
+    known = method.config_class().to_dict()
     changes = {key: getattr(settings, key) for key in ("epochs", "k") if getattr(settings, key) is not None}
-    config = GraceConfig.preset(data.name, exclude=settings.exclude, **changes)
+    if "k" in changes and "k" not in known:
+        raise ValueError(f"{method.config_class.title} has no number of negatives to set: leave --k out")
+    if "exclude" in known:
+        changes["exclude"] = settings.exclude
+    config = method.config_class.preset(data.name, **changes)
+    title, k = config.title, config.to_dict().get("k", 1)
     has_split = all(mask is not None for mask in (data.train_mask, data.val_mask, data.test_mask))
     split = settings.split or ("public" if has_split else "random")
     if split == "public" and not has_split:
         raise ValueError(f"{data.name} has no split of its own: leave --split out, or say --split random")
     frozen = {"epochs": max(1, config.epochs // 2), "sampler": "all" if data.num_nodes <= _LARGE else "uniform"}
-    grace = {key: value for key, value in config.to_dict().items() if key not in ("seed", "corrected")}
+    plain = {key: value for key, value in config.to_dict().items() if key not in ("seed", "corrected")}
     left_out = "its known neighbours and itself" if settings.exclude == "neighbors" else "itself, as GRACE does"
     return {
-        "training": {"grace": grace, "split": split, "checkpoint": frozen, "streams": settings.streams},
+        "training": {"method": settings.method, "settings": plain, "split": split, "checkpoint": frozen,
+                     "streams": settings.streams},
         "data": {"name": data.name, "nodes": data.num_nodes, "edges": data.graph.num_edges,
                  "features": data.num_features, "classes": data.num_classes},
         "protocol": {
-            "training": f"GRACE, {config.epochs} epochs of one step over every node, k = {config.k} negatives a node",
-            "negatives": f"Candidates are all nodes; a node never draws {left_out}. A drawn node is used in both "
-                         f"views. Samplers that choose from a pool have {POOL_FACTOR} k candidates unless named "
-                         "otherwise. "
+            "training": f"{title}, {config.epochs} epochs, k = {k} negatives a node",
+            "negatives": f"Candidates are all nodes; a node never draws {left_out}. "
+                         + ("A drawn node is used in both views. " if method.over_all else "")
+                         + f"Samplers that choose from a pool have {POOL_FACTOR} k candidates unless named otherwise. "
                          "In-batch takes k nodes of the step, the same for all.",
             "pairing": "One seed means the same initial weights, the same views and the same split for every sampler; "
                        "only the negatives differ. Seeds are 0, 1, and so on, fixed beforehand.",
@@ -68,7 +79,9 @@ def plan(settings: Settings, data: NodeData) -> dict[str, Any]:
                      "its C chosen on the validation nodes, the test nodes used once. The split is "
                      + ("the data set's own." if split == "public" else "10/10/80 %, drawn by the seed."),
             "references": "Raw features and an untrained encoder are probed likewise; no sampler had a part in them.",
-            "gradient": f"One model, trained with {frozen['sampler']} (seed 0) for {frozen['epochs']} of "
+            "gradient": f"The loss of {title} is not one over all candidates, so gradients are not compared."
+                        if not method.over_all else
+                        f"One model, trained with {frozen['sampler']} (seed 0) for {frozen['epochs']} of "
                         f"{config.epochs} epochs, is frozen. With two fixed views and every node as an anchor, the "
                         f"gradient of the loss in all parameters is taken under {settings.streams} independent streams "
                         "and compared with that over all candidates. A sampler that learns is audited as its training "
@@ -85,18 +98,20 @@ def all_tasks(settings: Settings) -> list[dict[str, Any]]:
     seeds = range(settings.seeds)
     found: list[dict[str, Any]] = [{"kind": "reference", "name": name, "seed": seed}
                                    for name in REFERENCES for seed in seeds]
-    found.append({"kind": "checkpoint", "name": CHECKPOINT, "seed": 0})
+    audited = methods.find(settings.method).over_all
+    if audited:
+        found.append({"kind": "checkpoint", "name": CHECKPOINT, "seed": 0})
     for spec in settings.samplers:
         for corrected in (False, True) if settings.corrected and spec.name != "all" else (False,):
-            found.extend(_sampler_task(spec, seed, corrected) for seed in seeds)
+            found.extend(_sampler_task(spec, seed, corrected, audited) for seed in seeds)
     return found
 
 
-def _sampler_task(spec: Spec, seed: int, corrected: bool) -> dict[str, Any]:
+def _sampler_task(spec: Spec, seed: int, corrected: bool, audited: bool) -> dict[str, Any]:
     """The training of one sampler under one seed; the first seed's run is audited too, in both forms at once."""
     sampler = {"text": spec.text, "name": spec.name, "options": spec.options, "target": spec.target}
     return {"kind": "train", "name": spec.text + ", corrected" * corrected, "seed": seed, "sampler": sampler,
-            "corrected": corrected, "audit": seed == 0 and not corrected}
+            "corrected": corrected, "audit": audited and seed == 0 and not corrected}
 
 
 def perform(task: dict[str, Any], report: Report) -> dict[str, Any]:
@@ -107,14 +122,15 @@ def perform(task: dict[str, Any], report: Report) -> dict[str, Any]:
     saved = torch.load(Path(task["folder"]) / "runs" / "data.pt", weights_only=True)
     data = NodeData(**saved)
     training = task["training"]
-    config = GraceConfig.from_dict({**training["grace"], "seed": task["seed"]})
+    config = methods.find(training["method"]).config_class.from_dict({**training["settings"], "seed": task["seed"]})
     return {"reference": _reference, "checkpoint": _checkpoint, "train": _train}[task["kind"]](
         task, data, config, report)
 
 
-def _reference(task: dict[str, Any], data: NodeData, config: GraceConfig, report: Report) -> dict[str, Any]:
+def _reference(task: dict[str, Any], data: NodeData, config: NodeConfig, report: Report) -> dict[str, Any]:
     raw = task["name"] == REFERENCES[0]
-    embeddings = data.x if raw else Grace.seeded(data, config).embed(data)
+    method = methods.find(task["training"]["method"])
+    embeddings = data.x if raw else method.seeded(data, config).embed(data)
     accuracy = linear_probe(embeddings, data, task["training"]["split"], task["seed"])
     return {"family": "reference", "accuracy": accuracy}
 
@@ -124,41 +140,46 @@ def checkpoint_path(task: dict[str, Any]) -> Path:
     return Path(task["folder"]) / "runs" / file_name(CHECKPOINT) / "model.pt"
 
 
-def _checkpoint(task: dict[str, Any], data: NodeData, config: GraceConfig, report: Report) -> dict[str, Any]:
+def _checkpoint(task: dict[str, Any], data: NodeData, config: NodeConfig, report: Report) -> dict[str, Any]:
     frozen = task["training"]["checkpoint"]
     sampler = None
     if frozen["sampler"] == "uniform":
         from graphns.samplers.static.uniform import Uniform
 
-        sampler = Uniform.from_graph(data.graph, exclude=config.exclude)
+        sampler = Uniform.from_graph(data.graph, exclude=config.to_dict()["exclude"])
     path = checkpoint_path(task)
-    result = train(data, sampler, config.replace(epochs=frozen["epochs"]), folder=path.parent,
-                   progress=_progress(report))
+    method = methods.find(task["training"]["method"])
+    result = fit(method, data, sampler, config.replace(epochs=frozen["epochs"]), folder=path.parent,
+                 progress=_progress(report))
     with replacing(path) as temporary:
         torch.save(result.model.state_dict(), temporary)
     _forget(path.parent)
     return {"losses": result.losses}
 
 
-def _train(task: dict[str, Any], data: NodeData, config: GraceConfig, report: Report) -> dict[str, Any]:
+def _train(task: dict[str, Any], data: NodeData, config: NodeConfig, report: Report) -> dict[str, Any]:
     spec = Spec(**task["sampler"])
-    config = config.replace(corrected=task["corrected"])
+    method = methods.find(task["training"]["method"])
+    if task["corrected"]:
+        config = config.replace(corrected=True)
+    plain = config.to_dict()
 
     def build() -> Sampler:
         # each node is the positive of one pair, so all are equally popular
-        return spec.build(data.graph, exclude=config.exclude, pool=POOL_FACTOR * config.k, popularity="uniform",
-                          features=data.x)
+        return spec.build(data.graph, exclude=plain.get("exclude", "self"), pool=POOL_FACTOR * plain.get("k", 1),
+                          popularity="uniform", features=data.x)
 
-    train(data, build(), config.replace(epochs=1))  # compiled code is loaded here, not where time and memory are taken
+    # compiled code is loaded here, not where time and memory are taken
+    fit(method, data, build(), config.replace(epochs=1))
     sampler = build()
     reset_peak()
     before = now_mb()
     folder = Path(task["folder"]) / "runs" / file_name(task["name"]) / f"unfinished-{task['seed']}"
-    result = train(data, sampler, config, folder=folder, progress=_progress(report))
+    result = fit(method, data, sampler, config, folder=folder, progress=_progress(report))
     peak = peak_mb()
     report({"note": "probe"})
     found = {
-        "family": _family(spec), "density": sampler.density, "corrected": config.corrected,
+        "family": _family(spec), "density": sampler.density, "corrected": task["corrected"],
         "accuracy": linear_probe(result.embeddings, data, task["training"]["split"], task["seed"]),
         "loss": result.losses[-1], "epochs": len(result.losses),
         "seconds_per_epoch": _median(result.epoch_seconds[1:] or result.epoch_seconds),
@@ -167,7 +188,8 @@ def _train(task: dict[str, Any], data: NodeData, config: GraceConfig, report: Re
     }
     if task["audit"]:
         report({"note": "audit"})
-        model = Grace.seeded(data, config)
+        assert issubclass(method, Grace) and isinstance(config, GraceConfig)
+        model = method.seeded(data, config)
         model.load_state_dict(torch.load(checkpoint_path(task), weights_only=True))
         found["audit"] = audit.audit(model, data, sampler, config, epoch=task["training"]["checkpoint"]["epochs"],
                                      streams=task["training"]["streams"])

@@ -45,6 +45,7 @@ class Grace(NodeMethod):
     """
 
     config_class = GraceConfig
+    over_all = True
     config: GraceConfig
 
     def __init__(self, data: NodeData, config: GraceConfig) -> None:

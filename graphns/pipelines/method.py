@@ -28,6 +28,7 @@ class Step(NamedTuple):
         negatives: what it answered.
         feedback: what the step teaches it.
         sample_seconds: of the step, drawing.
+        num_drawn: usable negatives, where a loss over all of them lists none; None: those of `negatives`.
     """
 
     loss: Tensor
@@ -35,6 +36,7 @@ class Step(NamedTuple):
     negatives: Negatives | None = None
     feedback: Feedback | None = None
     sample_seconds: float = 0.0
+    num_drawn: int | None = None
 
 
 class NodeMethod(nn.Module, ABC):
@@ -50,6 +52,8 @@ class NodeMethod(nn.Module, ABC):
 
     config_class: ClassVar[type[NodeConfig]] = NodeConfig
     takes_sampler: ClassVar[bool] = True  # False: negative-free
+    # whether its own loss is over all candidates, so that the gradient under a sampler can be held against it
+    over_all: ClassVar[bool] = False
     # how products are made in low precision; the loop sets it for its run
     precision: Callable[[], AbstractContextManager[Any]] = nullcontext
 

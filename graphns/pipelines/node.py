@@ -167,7 +167,7 @@ def _epoch(fabric: Any, optimizer: Any, model: NodeMethod, data: NodeData, sampl
 def _observed(sampler: Sampler | None, done: Step) -> int:
     """Let the sampler learn from a finished step; gives the usable negatives that it drew."""
     if sampler is None or done.query is None or done.negatives is None:
-        return 0
+        return done.num_drawn or 0
     sampler.update(done.query, done.negatives, done.feedback)
     return int(done.negatives.mask.sum())
 

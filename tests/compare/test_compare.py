@@ -116,7 +116,8 @@ def test_config_tells_everything(done):
     config = yaml.safe_load((done[0] / "config.yaml").read_text(encoding="utf-8"))
     assert config["command"] == "graphns compare"
     assert config["settings"]["samplers"] == ["uniform", "all", "in-batch", "hardest"]
-    assert config["settings"]["seeds"] == 2 and config["training"]["grace"]["epochs"] == 3
+    assert config["settings"]["seeds"] == 2 and config["training"]["settings"]["epochs"] == 3
+    assert config["training"]["method"] == "grace"
     assert config["versions"]["torch"] and config["versions"]["graphns"] and config["machine"]["cores"] >= 1
 
 
