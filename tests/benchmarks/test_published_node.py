@@ -1,0 +1,71 @@
+"""The benchmark beside published figures: bands, rows that are not made again, protocols apart."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks" / "quality"
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    if str(FOLDER) not in sys.path:
+        sys.path.insert(0, str(FOLDER))  # as for a script
+    spec = importlib.util.spec_from_file_location("published_node", FOLDER / "published_node.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_quick_run_and_a_second_that_makes_nothing_again(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert script.main(["--quick", "--minutes", "0", "--out", str(tmp_path)]) == 0
+    assert not (tmp_path / "runs.csv").exists()
+    assert script.main(["--quick", "--out", str(tmp_path)]) == 0
+    with (tmp_path / "runs.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 and all(0 < float(row["accuracy"]) <= 1 and int(row["peak_mb"]) > 0 for row in rows)
+
+    def never(*args: Any, **options: Any) -> None:
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(script, "fit", never)
+    assert script.main(["--quick", "--out", str(tmp_path)]) == 0
+
+
+def test_bands(script: ModuleType) -> None:
+    around = script.Entry("m", "d", "public", (80.0, 80.0), 1.0, "s")
+    assert around.reached(79.0) and around.reached(81.0) and not around.reached(81.1) and not around.reached(78.9)
+    least = script.Entry("m", "d", "public", (88.5, 88.5), None, "s")
+    assert least.reached(95.0) and not least.reached(88.4)
+    between = script.Entry("m", "d", "public", (86.5, 89.5), 0.0, "s")
+    assert between.reached(88.0) and not between.reached(90.0)
+
+
+def test_tables_of_protocols_stand_apart(script: ModuleType, tmp_path: Path) -> None:
+    runs = script.Rows(tmp_path / "runs.csv", ("key", "seed", "split", "accuracy", "seconds", "epochs", "peak_mb"))
+    for entry in script.ENTRIES:
+        for seed in range(2):
+            runs.add(key=script.key_of(entry, None), seed=seed, split=seed, accuracy=0.8 + 0.01 * seed, seconds=1,
+                     epochs=5, peak_mb=100)
+    text = script.report(tmp_path, runs, 2)
+    sections = text.split("## Protocol ")[1:]
+    assert [section.split()[0] for section in sections] == ["public", "random-10-90", "random-10-10-80"]
+    assert "| grace | Cora | own | 80.50 ± 0.71 | 2, 2 | 83.3 ± 1.0 | GRACE, 2020 | no |" in sections[1]
+    assert "Physics" in sections[2] and "Physics" not in sections[0]
+
+
+def test_nothing_left_is_refused(script: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        script.main(["--methods", "no-such"])
+    assert "no entry is left" in capsys.readouterr().err
