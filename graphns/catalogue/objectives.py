@@ -40,6 +40,10 @@ ROWS: tuple[Entry, ...] = (
               "Wang et al.: Pairwise Learning for Neural Link Prediction. 2021", "plnlp"),
     objective("full-softmax", "full_softmax:full_softmax", "softmax over every candidate, a block at a time",
               "Lacroix et al.: Canonical Tensor Decomposition for Knowledge Base Completion. ICML 2018", "1-vs-all"),
+    objective("streamed-infonce", "streamed_infonce:streamed_infonce",
+              "GRACE's loss over every node of two views, exact, a block at a time",
+              "Zhu et al.: Deep Graph Contrastive Representation Learning. ICML Workshop on Graph Representation "
+              "Learning and Beyond 2020", "grace"),
     objective("alignment-uniformity", "alignment_uniformity:alignment_uniformity",
               "pairs close, everything spread over the sphere; no negatives",
               "Wang et al.: Towards Representation Alignment and Uniformity in Collaborative Filtering. KDD 2022",
