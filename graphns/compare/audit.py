@@ -41,8 +41,9 @@ def audit(model: Grace, data: NodeData, sampler: Sampler, config: GraceConfig, *
     true = gradient(model, data, views, every_node(data, config), config, stream.child(_DRAWS), epoch)
     model.config = config  # the frozen weights, asked under these settings
     done = model.step(data, views, sampler, stream.child(_DRAWS, 0), epoch)
-    query, negatives = done.query, done.negatives
-    assert query is not None and negatives is not None
+    query = done.query
+    assert query is not None
+    negatives = sampler(query) if done.negatives is None else done.negatives
     every = len(negatives.ids) == 1 and negatives.ids.shape[1] >= data.num_nodes
     found: dict[str, Any] = {"uncorrected": None, "corrected": None}
     if every:  # nothing is drawn: two streams show as well as many that they agree

@@ -17,10 +17,12 @@ from graphns.kernels.gather_dot import gather_dot
 from graphns.objectives.correction import correction
 from graphns.objectives.infonce import infonce
 from graphns.objectives.shared_infonce import shared_infonce
+from graphns.objectives.streamed_infonce import streamed_infonce
 from graphns.pipelines.grace_config import GraceConfig
 from graphns.pipelines.method import ANCHORS, DRAWS, NodeMethod, Step, reads_feedback
 from graphns.pipelines.node import NodeResult, fit
 from graphns.pipelines.node_config import NodeConfig
+from graphns.samplers.compose.all import All
 from graphns.scorers.table import TableModel
 from graphns.streams import Stream
 from graphns.views.augment import drop_edge, keep_mask
@@ -84,6 +86,8 @@ class Grace(NodeMethod):
             anchors = words.argsort()[: config.batch_size].sort().values
         query = Query(anchors, anchors, config.k, TableModel(first.detach(), second.detach()), stream.child(DRAWS),
                       row=anchors, epoch=epoch)
+        if isinstance(sampler, All):  # exact, and no list of ids: its mask would be N x N
+            return streamed_step(first, second, query, sampler, config)
         start = time.perf_counter()
         negatives = sampler(query)
         sample_seconds = time.perf_counter() - start
@@ -113,8 +117,6 @@ def make_views(data: NodeData, config: GraceConfig, stream: Stream) -> tuple[Vie
 
 def every_node(data: NodeData, config: GraceConfig) -> Sampler:
     """The sampler of the official loss: every other node, or with `config.exclude="neighbors"` every non-neighbour."""
-    from graphns.samplers.compose.all import All
-
     return All.from_graph(data.graph, exclude=config.exclude)
 
 
@@ -150,6 +152,19 @@ def direction_loss(
     # the slots hold two sums over the candidates, one a view, and k draws stand behind each
     return infonce(positive, scores, mask, temperature=config.temperature, num_draws=negatives.mask.sum(1),
                    log_prob=parts["log_prob"].repeat(1, 2), positive_log_prob=parts["positive_log_prob"])
+
+
+def streamed_step(first: Tensor, second: Tensor, query: Query, sampler: All, config: GraceConfig) -> Step:
+    """The step over every candidate: `direction_loss` of both directions, made block by block.
+
+    A correction of a full draw is nil, so `config.corrected` changes nothing.
+    """
+    known = sampler.graph if sampler.exclude == "neighbors" else None
+    every = query.batch_size == len(first)
+    loss = streamed_infonce(first, second, temperature=config.temperature, excluded=known,
+                            anchors=None if every else query.anchor)
+    left_out = 0 if known is None else int(known.degree[query.anchor].sum())  # the data have no self-loops
+    return Step(loss, query, num_drawn=query.batch_size * (len(first) - 1) - left_out)
 
 
 @torch.no_grad()

@@ -18,6 +18,7 @@ from graphns.pipelines.grace import Grace, View, direction_loss, every_node, mak
 from graphns.pipelines.grace_config import GraceConfig
 from graphns.samplers.adversarial.adversarial import Adversarial
 from graphns.samplers.compose.all import All
+from graphns.samplers.exclusion import Exclude
 from graphns.samplers.static.global_edges import GlobalEdges
 from graphns.samplers.static.uniform import Uniform
 from graphns.streams import Stream
@@ -85,21 +86,42 @@ def test_every_node_gives_the_official_loss(sampler: str, corrected: bool) -> No
     views = make_views(data, config, Stream(0))
     official = official_loss(model, data, views, config.temperature)
     done = model.step(data, views, chosen, Stream(0))
-    loss, query, negatives = done.loss, done.query, done.negatives
-    assert query is not None and negatives is not None
+    loss, query = done.loss, done.query
+    assert query is not None
     assert loss.item() == pytest.approx(official.item(), abs=1e-5)
     for ours, theirs in zip(torch.autograd.grad(loss, weights(model)), torch.autograd.grad(official, weights(model)),
                             strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-4)
     assert query.anchor.tolist() == query.positive.tolist() == list(range(30))
-    assert int(negatives.mask.sum()) == 30 * 29
+    assert done.num_drawn == 30 * 29 if done.negatives is None else int(done.negatives.mask.sum()) == 30 * 29
+    assert (done.negatives is None) == (sampler != "rows")
 
 
 def test_excluding_neighbours_is_another_loss() -> None:
     data = tiny()
     model, views = Grace.seeded(data, SMALL), make_views(data, SMALL, Stream(0))
     own = model.step(data, views, every_node(data, SMALL), Stream(0)).loss
-    assert model.step(data, views, every_node(data, SMALL.replace(exclude="neighbors")), Stream(0)).loss < own
+    done = model.step(data, views, every_node(data, SMALL.replace(exclude="neighbors")), Stream(0))
+    assert done.loss < own and done.num_drawn == 30 * 29 - data.graph.num_edges
+
+
+@pytest.mark.parametrize("exclude", ["self", "neighbors"])
+def test_the_streamed_loss_is_that_of_the_listed_ids(exclude: Exclude) -> None:
+    """Of a batch of anchors too; with its gradient."""
+    data, config = tiny(), SMALL.replace(batch_size=11, exclude=exclude)
+    model, views = Grace.seeded(data, config), make_views(data, config, Stream(0))
+    sampler = every_node(data, config)
+    done = model.step(data, views, sampler, Stream(3))
+    assert done.query is not None and done.query.batch_size == 11
+    first, second = (model(data.features, view.adjacency, view.keep) for view in views)
+    negatives = sampler(done.query)
+    listed = (direction_loss(first, second, sampler, done.query, negatives, config)
+              + direction_loss(second, first, sampler, done.query, negatives, config)) / 2
+    torch.testing.assert_close(done.loss, listed)
+    assert done.num_drawn == int(negatives.mask.sum())
+    for ours, theirs in zip(torch.autograd.grad(done.loss, weights(model)), torch.autograd.grad(listed, weights(model)),
+                            strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-4)
 
 
 def test_a_drawn_id_is_a_negative_in_both_views() -> None:
