@@ -19,7 +19,8 @@ ROWS: tuple[Entry, ...] = (
     row("chunk-shared", "ChunkShared", "chunks of the batch share their own positives and uniform ids",
         "Lerer et al.: PyTorch-BigGraph: A Large-scale Graph Embedding System. MLSys 2019", "pbg"),
     row("mixed", "Mixed", "the batch's positives and uniform ids, shared, with one density",
-        "Yang et al.: Mixed Negative Sampling for Learning Two-tower Neural Networks in Recommendations. WWW 2020",
+        "Yang et al.: Mixed Negative Sampling for Learning Two-tower Neural Networks in Recommendations. "
+        "WWW Companion 2020",
         "mns", "mixed-negatives"),
     row("frequency", "Frequency", "in-batch, with a streaming estimate of each candidate's frequency (logQ)",
         "Yi et al.: Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations. RecSys 2019",

@@ -35,7 +35,7 @@ ROWS: tuple[Entry, ...] = (
     objective("jsd", "jsd:jsd", "Jensen-Shannon estimate of mutual information",
               "Veličković et al.: Deep Graph Infomax. ICLR 2019", "dgi"),
     objective("warp", "warp:warp", "a hinge weighted by the rank that the number of tries betrays",
-              "Weston et al.: WSABIE: Scaling Up to Large Vocabulary Image Annotation. IJCAI 2011"),
+              "Weston et al.: WSABIE: Scaling Up To Large Vocabulary Image Annotation. IJCAI 2011"),
     objective("hinge-auc", "hinge_auc:hinge_auc", "a squared hinge on each difference",
               "Wang et al.: Pairwise Learning for Neural Link Prediction. 2021", "plnlp"),
     objective("full-softmax", "full_softmax:full_softmax", "softmax over every candidate, a block at a time",

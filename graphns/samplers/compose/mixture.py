@@ -50,7 +50,8 @@ class Mixture(Sampler):
         tensor([[0.0000, 0.0000, 0.5000, 0.5000]])
 
     References:
-        Yang et al.: Mixed Negative Sampling for Learning Two-tower Neural Networks in Recommendations. WWW 2020.
+        Yang et al.: Mixed Negative Sampling for Learning Two-tower Neural Networks in Recommendations. WWW Companion
+        2020.
     """
 
     weights: Tensor
