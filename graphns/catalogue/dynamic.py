@@ -29,7 +29,7 @@ ROWS: tuple[Entry, ...] = (
     row("softmax-rho", "SoftmaxRho", "from a pool, by a softmax whose temperature follows the scores' variance",
         "Shi et al.: On the Theories Behind Hard Negative Sampling for Recommendation. WWW 2023",
         "softmax-rho-n", needs=("model",)),
-    row("global-perm", "GlobalPerm", "one global draw of non-edges, permuted across the batch",
+    row("global-perm", "GlobalPerm", "one global draw of non-edges, permuted across the batch; reads no model",
         "Wang et al.: Pairwise Learning for Neural Link Prediction. 2021", "plnlp", needs=("pairs",)),
     row("aobpr", "AOBPR", "a factor that matters to the anchor, and a candidate that ranks high on it",
         "Rendle and Freudenthaler: Improving Pairwise Learning for Item Recommendation from Implicit Feedback. "
