@@ -83,8 +83,9 @@ def test_distances_must_be_a_range(path, low, high):
         HopRing(path, mode="both")
 
 
+@pytest.mark.parametrize("precompute", [False, True])
 @pytest.mark.parametrize("k", [1, 2, 3])
-def test_in_a_knowledge_graph_it_is_sans(k):
+def test_in_a_knowledge_graph_it_is_sans(k, precompute):
     """SANS: rows of (A^(k-1) A + A^(k-1)) > 0, relations left aside, less the answers of (entity, relation)."""
     data, query, known = facts(), question(), facts().known()
     graph = data.entity_graph()
@@ -100,14 +101,14 @@ def test_in_a_knowledge_graph_it_is_sans(k):
             row = int(known.rows(anchor[None]))
             if exclude == "neighbors" and row >= 0:
                 want[b, known.neighbors(row).long()] = False
-        sampler = HopRing(graph, 1, k, known=known, exclude=exclude)
+        sampler = HopRing(graph, 1, k, known=known, exclude=exclude, precompute=precompute)
         assert torch.equal(sampler.log_prob(query, torch.arange(NUM_ENTITIES)[None]).isfinite(), want)
         assert torch.equal(sampler(query).mask[:, 0], want.any(1))
 
 
-@pytest.mark.parametrize("mode", ["only", "exclude"])
-def test_draws_for_entity_and_relation_follow_the_density(mode):
-    sampler = HopRing(facts().entity_graph(), 1, 2, known=facts().known(), mode=mode)
+@pytest.mark.parametrize("options", [{}, {"mode": "exclude"}, {"precompute": True}])
+def test_draws_for_entity_and_relation_follow_the_density(options):
+    sampler = HopRing(facts().entity_graph(), 1, 2, known=facts().known(), **options)
     check_distribution(sampler, question(), NUM_ENTITIES)
 
 
@@ -121,10 +122,11 @@ def test_the_two_modes_of_a_knowledge_graph_part_what_is_not_known():
     assert not (near & far).any() and torch.equal(near | far, free)
 
 
-def test_nothing_known_leaves_the_positive_out_alone(path):
+@pytest.mark.parametrize("precompute", [False, True])
+def test_nothing_known_leaves_the_positive_out_alone(path, precompute):
     known = EdgeSet.from_pairs(torch.empty(0, 2, dtype=torch.int64), torch.empty(0, dtype=torch.int64), 6)
     query = Query(torch.tensor([[2, 0], [2, 1]]), torch.tensor([3, 4]), k=1, stream=Stream(0))
-    support = HopRing(path, 1, 2, known=known).log_prob(query, torch.arange(6)[None]).isfinite()
+    support = HopRing(path, 1, 2, known=known, precompute=precompute).log_prob(query, torch.arange(6)[None]).isfinite()
     assert [row.nonzero()[:, 0].tolist() for row in support] == [[0, 1, 4], [0, 1, 3]]
 
 
@@ -134,7 +136,9 @@ def test_what_is_known_must_fit(path):
         HopRing(known)
     with pytest.raises(ValueError, match="rings hold ids below 6, the known positives ids below 9"):
         HopRing(path, known=EdgeSet.from_pairs(torch.tensor([[0, 0]]), torch.tensor([1]), 9))
-    with pytest.raises(ValueError, match="with known they are found for each batch"):
-        HopRing(path, known=known, precompute=True)
+    with pytest.raises(ValueError, match="with known what is outside them is asked for"):
+        HopRing(path, known=known, mode="exclude", precompute=True)
     with pytest.raises(ValueError, match=r"anchor 6 is no node of the graph, outside \[0, 6\)"):
         HopRing(path, known=known)(Query(torch.tensor([[6, 0]]), torch.tensor([1]), 1))
+    with pytest.raises(ValueError, match=r"anchor 7 is no node of the graph, outside \[0, 6\)"):
+        HopRing(path, known=EdgeSet.from_pairs(torch.tensor([[7, 0]]), torch.tensor([1]), 6), precompute=True)

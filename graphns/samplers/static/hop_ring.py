@@ -9,13 +9,13 @@ from torch import Tensor
 
 from graphns.base import Density, Negatives, Query, Sampler
 from graphns.graph.graph import Graph
-from graphns.graph.hops import hop_rings
+from graphns.graph.hops import hop_rings, ring_graph
 from graphns.graph.known import EdgeSet
 from graphns.kernels.complement import complement_uniform
 from graphns.kernels.csr import build_csr
 from graphns.kernels.membership import count_torch, in_rows
 from graphns.samplers.alike import alike, log_alike
-from graphns.samplers.candidate_sets import first_column
+from graphns.samplers.candidate_sets import CandidateSets, first_column
 from graphns.samplers.exclusion import Exclude, Infeasible, check_choice, excluded, is_candidate, num_candidates
 from graphns.samplers.known_pairs import row_entries
 from graphns.streams import bounded, words_at
@@ -45,7 +45,8 @@ class HopRing(Sampler):
             node to search from. Such a node is left out by its distance, or where it is the positive, alone.
         mode: ``"only"`` or ``"exclude"``.
         precompute: find the rings of all nodes once, at 4 bytes a ring member; False: those of each batch's anchors.
-            Not with `known`.
+            With `known`, for ``mode="only"`` alone, and with draws of its own; a search for each batch is slow where a
+            ring is much of the graph.
         exclude: ``"neighbors"`` or ``"self"``.
         infeasible: ``"mask"`` or ``"raise"``, for anchors without candidates.
 
@@ -53,8 +54,8 @@ class HopRing(Sampler):
         On call, ids, log_prob and mask, all [B, k].
 
     Raises:
-        ValueError: the distances are no range; the graph is an `EdgeSet`; `known` does not fit it, or is to be
-            precomputed.
+        ValueError: the distances are no range; the graph is an `EdgeSet`; `known` does not fit it, or comes with
+            ``mode="exclude"`` and ``precompute=True``.
         InfeasibleError: a row has no candidate, and ``infeasible="raise"``.
 
     Example:
@@ -90,8 +91,9 @@ class HopRing(Sampler):
         if known is not None and known.num_dst != graph.num_dst:
             raise ValueError(f"the graph's rings hold ids below {graph.num_dst}, the known positives ids below "
                              f"{known.num_dst}; give both the same number of candidates")
-        if known is not None and precompute:
-            raise ValueError("precompute holds the rings of nodes; with known they are found for each batch")
+        if known is not None and precompute and mode == "exclude":
+            raise ValueError("precompute holds rings, and with known what is outside them is asked for: leave it out, "
+                             "and they are found for each batch")
         self.graph = graph
         self.known = known
         self.low = low
@@ -99,7 +101,11 @@ class HopRing(Sampler):
         self.mode = mode
         self.exclude = exclude
         self.infeasible = infeasible
-        nodes = torch.arange(graph.num_src if precompute else 0, device=graph.device)
+        self.sets: CandidateSets | None = None
+        if known is not None and precompute:
+            heads = first_column(known.anchors, graph.num_src)
+            self.sets = CandidateSets.over(ring_graph(graph, low, high), known, heads)
+        nodes = torch.arange(graph.num_src if precompute and known is None else 0, device=graph.device)
         indptr, ids = self._rings(nodes, nodes)
         self.register_buffer("ring_indptr", indptr, persistent=False)
         self.register_buffer("ring_ids", ids, persistent=False)
@@ -135,6 +141,9 @@ class HopRing(Sampler):
 
     def sample(self, query: Query) -> Negatives:
         """Draw k negatives per pair."""
+        if self.sets is not None:
+            nodes = first_column(query.anchor, self.graph.num_src)
+            return self.sets.negatives(nodes, query, self.exclude, self.infeasible)
         indptr, ring, rows, extra = self._local(query)
         row_keys = query.stream.row_keys(query.row)
         if self.mode == "exclude":
@@ -153,6 +162,8 @@ class HopRing(Sampler):
 
     def log_prob(self, query: Query, ids: Tensor) -> Tensor:
         """-log of the number of candidates; -inf at all other ids."""
+        if self.sets is not None:
+            return self.sets.log_prob(first_column(query.anchor, self.graph.num_src), query, self.exclude, ids)
         indptr, ring, rows, extra = self._local(query)
         if self.mode == "exclude":
             local = Graph(indptr, ring, self.graph.num_dst)
