@@ -92,6 +92,44 @@ def test_names_and_aliases_are_used_once() -> None:
         assert len(set(names)) == len(names), sorted(name for name in names if names.count(name) > 1)
 
 
+WORDS = {
+    "sampler": {
+        "type-constrained": "type-constrained", "pseudo-typed": "pseudo-typed", "positional": "positional",
+        "sans": "hop-ring", "k-hop": "hop-ring", "rw-sans": "sans-walks", "log": "popularity", "power": "popularity",
+        "external-ids": "candidate-lists", "historical": "temporal", "inductive": "temporal", "dgb": "temporal",
+        "softmax-rho": "softmax-rho", "aobpr": "aobpr", "wsabie": "warp", "spotlight": "adaptive-hinge",
+        "pinsage": "random-walk", "pinsage-recipe": "walk-curriculum", "mcns": "mcns", "metropolis": "mcns",
+        "srns": "srns", "adasir": "adasir", "bns": "bns", "ahns": "ahns", "simans": "simans", "cnce": "ring",
+        "percentiles": "ring", "semi-hard": "semi-hard", "facenet": "semi-hard",
+        "distance-weighted": "distance-weighted", "ance": "ance", "range_min": "window", "range_max": "window",
+        "max_score": "window", "absolute": "window", "relative": "window", "topk-percpos": "window",
+        "mine-hard-negatives": "window", "cuco": "cuco", "curriculum": "scheduled", "gdcl": "gdcl",
+        "near-miss": "nearest", "embedding space": "nearest", "bootea": "nearest", "global-perm": "global-perm",
+        "kbgan": "kbgan", "irgan": "irgan", "ace": "ace", "self-adversarial": "tempered", "graphgan": "graphgan",
+        "adco": "adco", "kgpolicy": "kg-policy", "shared": "shared", "pbg": "chunk-shared", "mns": "mixed",
+        "streaming": "frequency", "logq": "frequency", "queue": "moco", "instdisc": "memory-bank",
+        "cross-batch-memory": "xbm", "cbns": "cbns", "nscaching": "nscaching", "simkgc-pre-batch": "prebatch",
+        "self-negatives": "self-negative", "exact-filter": "filtered", "bloom": "bloom-filtered",
+        "accidental hits": "in-batch", "dns": "hardest", "dns-mn": "hardest", "full": "all",
+    },
+    "objective": {
+        "self-adversarial": "self-adversarial", "dcl": "dcl", "debiased": "dcl", "hcl": "hcl", "progcl": "progcl",
+        "pris": "importance-weighted", "simplex": "ccl", "jensen-shannon": "jsd", "dgi": "jsd", "warp": "warp",
+        "plnlp": "hinge-auc", "1vsall": "full-softmax", "directau": "alignment-uniformity", "logq": "sampled-softmax",
+        "bgrl": "bgrl", "cca-ssg": "cca-ssg", "g-bt": "barlow-twins", "no negatives": "barlow-twins",
+    },
+    "mixer": {"mixgcf": "mixgcf", "mochi": "mochi", "mixkg": "mixkg", "dens": "dens", "progcl": "progcl-mix"},
+    "batcher": {"bern": "bern", "depth-first": "dfs", "batchsampler": "proximity"},
+}
+
+
+@pytest.mark.parametrize(("kind", "word"), [(kind, word) for kind, words in WORDS.items() for word in words])
+def test_a_method_is_found_by_the_word_of_its_paper(kind: Kind, word: str) -> None:
+    """In what `graphns list` shows of a row."""
+    row = find(WORDS[kind][word], kind)
+    assert word in " ".join([row.name, *row.aliases, row.summary]).lower()
+
+
 def test_finds_by_alias_and_by_loose_spelling() -> None:
     assert find("rns") is find("uniform")
     assert find(" Hop_Ring ") is find("hop-ring")

@@ -28,15 +28,16 @@ class Proximity(Batcher):
     Each step of the walk goes to a random neighbour, or, with probability `restart`, back to the batch's start: the
     higher, the closer and the harder the batch. M trades hardness against false negatives: few candidates make the K
     best of them not very near. Walks of 8 B steps set out up to 8 times; where they meet fewer than B nodes, uniform
-    ones fill the batch up. Batches are drawn for themselves, as in the paper: within a batch examples are distinct, in
-    an epoch some come several times and others not at all. Starts are distinct within an epoch.
+    ones fill the batch up. Batches are drawn for themselves: within a batch examples are distinct, in an epoch some
+    come several times and others not at all. Starts are distinct within an epoch.
 
     Random are candidates, starts, walks and fillings: all from `seed`, and from the epoch that `set_epoch` tells.
 
     Args:
         vectors: [n, d] embeddings of the examples, as they are now.
         batch_size: B, at most n.
-        pool: M, candidates per example; at least K, and no more than the n - 1 others are taken.
+        pool: M, candidates per example; at least K, and no more than the n - 1 others are taken. This default and the
+            next two are ours.
         neighbors: K.
         restart: in [0, 1].
         num_batches: batches in an epoch; None: n / B, rounded up.
@@ -54,8 +55,8 @@ class Proximity(Batcher):
         (True, 7)
 
     References:
-        Yang, Huang, Ding, Feng, Wang, Tang: BatchSampler: Sampling Mini-Batches for Contrastive Learning in Vision,
-        Language, and Graphs. KDD 2023.
+        Yang, Huang, Ding et al.: BatchSampler: Sampling Mini-Batches for Contrastive Learning in Vision, Language, and
+        Graphs. KDD 2023.
     """
 
     def __init__(

@@ -9,8 +9,9 @@ from graphns.catalogue.entry import Entry, sampler
 row = partial(sampler, "compose")
 ROWS: tuple[Entry, ...] = (
     row("mixture", "Mixture", "each slot from one of several samplers, with one density",
-        "Yang et al.: Mixed Negative Sampling for Learning Two-tower Neural Networks. WWW 2020"),
-    row("filtered", "Filtered", "another sampler's draws, known positives masked", "-", "filter"),
+        "Yang et al.: Mixed Negative Sampling for Learning Two-tower Neural Networks in Recommendations. "
+        "WWW Companion 2020"),
+    row("filtered", "Filtered", "another sampler's draws, known positives masked", "-", "filter", "exact-filter"),
     row("bloom-filtered", "BloomFiltered", "another sampler's draws, masked by a Bloom filter of known positives",
         "Bloom: Space/Time Trade-offs in Hash Coding with Allowable Errors. Communications of the ACM 1970", "bloom"),
     row("scheduled", "Scheduled", "one sampler until an epoch, another from then on",

@@ -8,7 +8,7 @@ from graphns.catalogue.entry import Entry, sampler
 
 row = partial(sampler, "efficient")
 ROWS: tuple[Entry, ...] = (
-    row("in-batch", "InBatch", "the other positives of the batch",
+    row("in-batch", "InBatch", "the other positives of the batch, accidental hits masked",
         "Yi et al.: Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations. RecSys 2019",
         "batch", "in-batch-joint"),
     row("clustered", "Clustered", "from the anchor's cluster, or the loaded clusters",
@@ -19,14 +19,15 @@ ROWS: tuple[Entry, ...] = (
     row("chunk-shared", "ChunkShared", "chunks of the batch share their own positives and uniform ids",
         "Lerer et al.: PyTorch-BigGraph: A Large-scale Graph Embedding System. MLSys 2019", "pbg"),
     row("mixed", "Mixed", "the batch's positives and uniform ids, shared, with one density",
-        "Yang et al.: Mixed Negative Sampling for Learning Two-tower Neural Networks in Recommendations. WWW 2020",
+        "Yang et al.: Mixed Negative Sampling for Learning Two-tower Neural Networks in Recommendations. "
+        "WWW Companion 2020",
         "mns", "mixed-negatives"),
     row("frequency", "Frequency", "in-batch, with a streaming estimate of each candidate's frequency (logQ)",
         "Yi et al.: Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations. RecSys 2019",
         "streaming-logq"),
     row("moco", "MoCo", "a queue of keys from a slowly moving encoder",
         "He et al.: Momentum Contrast for Unsupervised Visual Representation Learning. CVPR 2020", "queue",
-        needs=("vectors",)),
+        "momentum-contrast", needs=("vectors",)),
     row("memory-bank", "MemoryBank", "a vector for every candidate, from when it was last seen",
         "Wu et al.: Unsupervised Feature Learning via Non-Parametric Instance Discrimination. CVPR 2018", "instdisc",
         needs=("vectors",)),
@@ -41,8 +42,8 @@ ROWS: tuple[Entry, ...] = (
         "cache", needs=("model",)),
     row("prebatch", "PreBatch", "the positives of the batches just before, with less weight",
         "Wang et al.: SimKGC: Simple Contrastive Knowledge Graph Completion with Pre-trained Language Models. ACL 2022",
-        "pre-batch", needs=("vectors",)),
+        "pre-batch", "simkgc-pre-batch", needs=("vectors",)),
     row("self-negative", "SelfNegative", "the anchor's own entity beside another sampler's draws",
         "Wang et al.: SimKGC: Simple Contrastive Knowledge Graph Completion with Pre-trained Language Models. ACL 2022",
-        "self-negatives"),
+        "self-negatives", "simkgc-self-negatives"),
 )

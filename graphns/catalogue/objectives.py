@@ -35,11 +35,12 @@ ROWS: tuple[Entry, ...] = (
     objective("jsd", "jsd:jsd", "Jensen-Shannon estimate of mutual information",
               "Veličković et al.: Deep Graph Infomax. ICLR 2019", "dgi"),
     objective("warp", "warp:warp", "a hinge weighted by the rank that the number of tries betrays",
-              "Weston et al.: WSABIE: Scaling Up to Large Vocabulary Image Annotation. IJCAI 2011"),
+              "Weston et al.: WSABIE: Scaling Up To Large Vocabulary Image Annotation. IJCAI 2011"),
     objective("hinge-auc", "hinge_auc:hinge_auc", "a squared hinge on each difference",
               "Wang et al.: Pairwise Learning for Neural Link Prediction. 2021", "plnlp"),
     objective("full-softmax", "full_softmax:full_softmax", "softmax over every candidate, a block at a time",
-              "Lacroix et al.: Canonical Tensor Decomposition for Knowledge Base Completion. ICML 2018", "1-vs-all"),
+              "Lacroix et al.: Canonical Tensor Decomposition for Knowledge Base Completion. ICML 2018", "1-vs-all",
+              "1vsall"),
     objective("streamed-infonce", "streamed_infonce:streamed_infonce",
               "GRACE's loss over every node of two views, exact, a block at a time",
               "Zhu et al.: Deep Graph Contrastive Representation Learning. ICML Workshop on Graph Representation "
@@ -55,7 +56,8 @@ ROWS: tuple[Entry, ...] = (
     objective("cca-ssg", "cca_ssg:cca_ssg", "views agree, columns do not repeat each other; no negatives",
               "Zhang et al.: From Canonical Correlation Analysis to Self-supervised Graph Neural Networks. "
               "NeurIPS 2021"),
-    objective("barlow-twins", "barlow_twins:barlow_twins", "the cross-correlation of two views is the identity",
+    objective("barlow-twins", "barlow_twins:barlow_twins",
+              "the cross-correlation of two views is the identity; no negatives",
               "Bielak et al.: Graph Barlow Twins: A Self-supervised Representation Learning Framework for Graphs. "
               "KBS 2022", "g-bt"),
 )

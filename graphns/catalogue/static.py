@@ -25,7 +25,7 @@ ROWS: tuple[Entry, ...] = (
     row("positional", "Positional", "one position of a triple replaced by another value of its kind, relations too",
         "Ali et al.: PyKEEN 1.0. JMLR 2021", "corruption-scheme", needs=("relations",)),
     row("popularity", "Popularity", "in proportion to the logarithm, or to a power, of the popularity",
-        "Lian et al.: Personalized Ranking with Importance Sampling. WWW 2020", "log-popularity"),
+        "Lian et al.: Personalized Ranking with Importance Sampling. WWW 2020", "log-popularity", "pris-popularity"),
     row("candidate-lists", "CandidateLists", "from lists that the user gives, one for each anchor, with weights",
         "-", "external-ids", "exposure", needs=("candidates",)),
     row("sans-walks", "SansWalks", "from the nodes that random walks from the anchor visited",

@@ -33,7 +33,8 @@ def sample(
     import torch
 
     from graphns.base import Query
-    from graphns.compare.specs import option_names, parse
+    from graphns.compare.options import option_names
+    from graphns.compare.specs import parse
     from graphns.data import edge_files
     from graphns.streams import Stream, bounded
 

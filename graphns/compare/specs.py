@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from graphns import registry
 from graphns.base import Sampler
+from graphns.compare.options import option_names
 from graphns.graph.graph import Graph
-from graphns.samplers.static.uniform import Uniform
 
 ALL_FITTING = "all-fitting"
 """The word for every registered sampler whose needs are met."""
@@ -52,7 +51,9 @@ class Spec:
         options = {**{key: value for key, value in defaults.items() if key in known}, **self.options}
         try:
             sampler: Sampler = cls.from_graph(graph, **options)
-        except TypeError as error:
+        except (TypeError, AttributeError, RuntimeError) as error:
+            if not self.options and not isinstance(error, TypeError):
+                raise  # no value of the user's can be what is wrong
             raise ValueError(f"{self.text} cannot be built from a graph and options alone: {error}") from error
         return sampler
 
@@ -151,21 +152,6 @@ def misfits(specs: tuple[Spec, ...], given: Mapping[str, str | None], what: str)
         each = "; ".join(f"{text} {reason}" for text, reason in found.items())
         raise ValueError(f"{each}; --samplers {ALL_FITTING} takes those that fit")
     return found
-
-
-def option_names(cls: type[Sampler]) -> tuple[str, ...]:
-    """The options of `cls.from_graph` that can be written as text, those of the constructor included."""
-    names: dict[str, None] = {}
-    functions: list[Any] = [cls.from_graph]
-    if any(p.kind is p.VAR_KEYWORD for p in inspect.signature(cls.from_graph).parameters.values()):
-        functions.append(cls)
-        if cls.from_graph.__func__ is not Sampler.from_graph.__func__:  # type: ignore[attr-defined]  # bound methods
-            functions.append(Uniform)  # a wrapper hands further options to the uniform sampler inside it
-    for function in functions:
-        for parameter in inspect.signature(function).parameters.values():
-            if parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD):
-                names.setdefault(parameter.name)
-    return tuple(name for name in names if name not in ("self", "graph", "base"))
 
 
 def _nearest(key: str, known: tuple[str, ...]) -> str:

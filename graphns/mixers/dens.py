@@ -23,11 +23,12 @@ class DENS(Mixer):
         m^* &= \arg\max_m\; \alpha \langle u, n_m^i \rangle - (1 - \alpha) \langle u, n_m^r \rangle, \qquad
         \alpha = \min(1, \text{epoch} / \text{warmup})
 
-    so that at first the relevant factor must be far, and after the warm-up the irrelevant one near. This direction of
-    the schedule is ours, not verified against the paper. The negative is the chosen candidate itself, its layers
-    pooled; the choice carries no gradient. The gates learn by `loss` alone: add `gamma * dens.loss(...)` to the
-    objective (gamma 0.3 in the paper's code), with `dens.parameters()` in the optimiser. Nothing is random but the
-    first weights of the gates, by torch's default generator as in any layer.
+    so that at first the relevant factor must be far, and after the warm-up the irrelevant one near. The form of the
+    gates and of their loss, and this direction of the schedule, are ours: they are not verified against the paper. The
+    negative is the chosen candidate itself, its layers pooled; the choice carries no gradient. The gates learn by
+    `loss` alone: add `gamma * dens.loss(...)` to the objective (gamma 0.3 in the paper's code), with
+    `dens.parameters()` in the optimiser. Nothing is random but the first weights of the gates, by torch's default
+    generator as in any layer.
 
     Args:
         width: d.
@@ -48,7 +49,7 @@ class DENS(Mixer):
         [-1.0, 1.0]
 
     References:
-        Lai, Chen, Zhao, Chen, Han: Disentangled Negative Sampling for Collaborative Filtering. WSDM 2023.
+        Lai, Chen et al.: Disentangled Negative Sampling for Collaborative Filtering. WSDM 2023.
     """
 
     layered = True

@@ -27,7 +27,7 @@ class MixKG(Mixer):
 
     Args:
         k: negatives of a pair.
-        hardest: N, at least 1; the mixed ones are taken from these.
+        hardest: N, at least 1; the mixed ones are taken from these. The default is ours.
         criterion: "score" or "positive".
         measure: "dot", "cosine" or "distance" (Euclidean), for either criterion.
 
@@ -48,7 +48,7 @@ class MixKG(Mixer):
         True
 
     References:
-        Che, Yang, Shao, Zhang, Tao: MixKG: Mixing for Harder Negative Samples in Knowledge Graph. 2022.
+        Che et al.: MixKG: Mixing for Harder Negative Samples in Knowledge Graph. 2022.
     """
 
     def __init__(self, k: int = 1, hardest: int = 16, criterion: Criterion = "score", measure: Measure = "dot") -> None:

@@ -27,7 +27,7 @@ class ProGCLMix(Mixer):
     Args:
         mixture: from `graphns.objectives.beta_mixture.fit_beta_mixture`.
         k: negatives of a pair; 1000 in the paper's code.
-        hardest: N, at least 1.
+        hardest: N, at least 1; the default is ours.
 
     Shape:
         anchor [B, d], positive [B, d] (not used), candidates [B|1, m, d] -> [B, k, d], unit rows.

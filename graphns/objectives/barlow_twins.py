@@ -19,7 +19,7 @@ def barlow_twins(first: Tensor, second: Tensor, *, weight: float | None = None) 
     Args:
         first: z [B, d], the embeddings in one view.
         second: z' [B, d], in the other.
-        weight: lambda, at least 0. None: 1/d, a default of ours.
+        weight: lambda, at least 0. None: 1/d, that of Graph Barlow Twins.
 
     Returns:
         A scalar.

@@ -65,8 +65,8 @@ def fit_beta_mixture(similarity: Tensor, *, share: float = 0.05, iterations: int
 
     Args:
         similarity: any shape: similarities of anchors and their negatives, positives left out. A sample is enough;
-            ProGCL fits once, in the middle of training, on 100 columns of the matrix of inter-view similarities.
-        share: weight of the false negatives at the start, in (0, 1); ProGCL: 0.05 or 0.15, by data set.
+            ProGCL's code fits once, at epoch 400, on 100 columns of the matrix of inter-view similarities.
+        share: weight of the false negatives at the start, in (0, 1); ProGCL's code: 0.05 or 0.15.
         iterations: EM steps, at least 1. The start is alpha (1, 2), beta (2, 1).
 
     Raises:

@@ -23,13 +23,13 @@ def ccl(
     .. math:: L_b = (1 - s^+_b) + w \cdot \mathrm{mean}_{j\ \text{usable}} \max(0, s_{bj} - m)
 
     w multiplies the mean over the negatives, so it needs no change when k does. Easy negatives, below the margin, have
-    no gradient; so k is large (1000 in the paper).
+    no gradient; so k is large (the authors': 1000).
 
     Args:
         positive_score: [B] cosines.
         negative_score: [B, k] cosines.
         mask: [B, k] bool, True = use. A row with no usable slot has its positive half only.
-        margin: m in [-1, 1]. The default is the paper's for Yelp2018, and so is that of `weight`.
+        margin: m in [-1, 1]. The default is the authors' for Yelp2018, and so is that of `weight`.
         weight: w, above 0.
         log_prob: [B|1, k] log q of marginal density: weighs the negatives of a row by 1/q, normalised to its usable
             slots, which estimates the mean under uniform negatives.

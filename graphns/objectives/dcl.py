@@ -31,7 +31,7 @@ def dcl(
         negative_score: [B, m] cosines.
         mask: [B, m] bool, True = use. A row with no usable slot contributes 0, and counts in the mean.
         tau_plus: the share of negatives that are false (one over the number of balanced classes), in [0, 1).
-        temperature: divides the scores (the paper's experiments: 0.5).
+        temperature: divides the scores.
         log_prob: [B|1, m] log q of marginal density: slot j counts 1/q, normalised so that the sum estimates what N_b
             uniform negatives give.
 

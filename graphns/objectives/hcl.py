@@ -37,10 +37,9 @@ def hcl(
         positive_score: [B] cosines.
         negative_score: [B, m] cosines.
         mask: [B, m] bool, True = use. A row with no usable slot contributes 0, and counts in the mean.
-        sharpness: beta, at least 0: how much harder negatives count more. The gradient passes through these weights,
-            as in the paper.
+        sharpness: beta, at least 0: how much harder negatives count more. The gradient passes through these weights.
         tau_plus: the share of negatives that are false, in [0, 1).
-        temperature: divides the scores, those in the weights too (the paper's experiments: 0.5).
+        temperature: divides the scores, those in the weights too (the authors' code: 0.5).
         log_prob: [B|1, m] log q of marginal density: slot j counts 1/q in both sums of R, so that R estimates what N_b
             uniform negatives give (self-normalised).
 

@@ -20,8 +20,8 @@ def hinge_auc(
 
     .. math:: L = \mathrm{mean}_{bj\ \text{usable}} \max\big(0, m - (s^+_b - s_{bj}) / \tau\big)^2
 
-    With margin 1 it bounds the share of wrongly ordered pairs, 1 - AUC, from above. PLNLP sums over the pairs; this is
-    their mean, so that the learning rate does not depend on k.
+    With margin 1 it bounds the share of wrongly ordered pairs, 1 - AUC, from above. It is a mean over the pairs, not a
+    sum, so that the learning rate does not depend on k.
 
     Args:
         positive_score: [B].

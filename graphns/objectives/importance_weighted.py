@@ -52,8 +52,7 @@ def importance_weighted(
 
     References:
         Lian, Liu, Chen: Personalized Ranking with Importance Sampling. WWW 2020.
-        Chen, Lian, Jin, Zheng, Chen: Learning Recommenders for Implicit Feedback with Importance Resampling.
-        WWW 2022.
+        Chen, Lian et al.: Learning Recommenders for Implicit Feedback with Importance Resampling. WWW 2022.
     """
     if log_prob is None:
         raise ValueError("importance_weighted needs log_prob, and this sampler has no density: draw with one whose "

@@ -16,7 +16,7 @@ def margin(
     temperature: float = 1.0,
     log_prob: Tensor | None = None,
 ) -> Tensor:
-    r"""The hinge (triplet) loss of TransE and PinSage.
+    r"""The hinge (triplet) loss of TransE.
 
     .. math:: L = \mathrm{mean}_{bj\ \text{usable}} \max\big(0, \gamma - (s^+_b - s_{bj}) / \tau\big)
 

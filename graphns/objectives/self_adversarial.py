@@ -73,7 +73,7 @@ def frequency_weights(triples: Tensor, *, start: int = 4) -> Tensor:
 
     Args:
         triples: [n, 3] int64 (head, relation, tail), the training triples.
-        start: the count of a pair that occurs once; RotatE's and word2vec's smoothing is 4.
+        start: the count of a pair that occurs once; RotatE's is 4.
 
     Returns:
         [n] float32, one weight per triple.

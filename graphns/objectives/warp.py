@@ -64,7 +64,7 @@ def warp_weight(tries: Tensor, num_candidates: int | Tensor, form: Form = "log")
         tensor([1.8333, 1.0000], dtype=torch.float64)
 
     References:
-        Weston, Bengio, Usunier: WSABIE: Scaling Up to Large Vocabulary Image Annotation. IJCAI 2011.
+        Weston, Bengio, Usunier: WSABIE: Scaling Up To Large Vocabulary Image Annotation. IJCAI 2011.
         Kula: Metadata Embeddings for User and Item Cold-start Recommendations. CBRecSys 2015 (LightFM).
     """
     if form not in ("log", "harmonic"):
@@ -122,7 +122,7 @@ def warp(
         tensor(1.0986)
 
     References:
-        Weston, Bengio, Usunier: WSABIE: Scaling Up to Large Vocabulary Image Annotation. IJCAI 2011.
+        Weston, Bengio, Usunier: WSABIE: Scaling Up To Large Vocabulary Image Annotation. IJCAI 2011.
     """
     check_scores(positive_score, negative_score, mask, 1.0)
     if not margin > 0:

@@ -104,3 +104,16 @@ class CandidateSets(TensorData):
 def anchors_of(known: Graph) -> Tensor:
     """The anchor of each row: [A] of a graph, [A, a] of an `EdgeSet`."""
     return known.anchors if isinstance(known, EdgeSet) else torch.arange(known.num_src, device=known.device)
+
+
+def first_column(anchor: Tensor, num_nodes: int) -> Tensor:
+    """The node [n] from which an anchor [n] or [n, a] looks around.
+
+    Raises:
+        ValueError: it is no node.
+    """
+    node = anchor[:, 0] if anchor.dim() == 2 else anchor
+    if node.numel() and not 0 <= int(node.min()) <= int(node.max()) < num_nodes:
+        bad = int(node.min()) if int(node.min()) < 0 else int(node.max())
+        raise ValueError(f"anchor {bad} is no node of the graph, outside [0, {num_nodes})")
+    return node

@@ -88,7 +88,6 @@ def accidental_hits(positive: Tensor, ids: Tensor) -> Tensor:
         [[1, 0, 1], [0, 1, 0], [1, 0, 1]]
 
     References:
-        Yi, Yang, Hong, Cheng, Heldt, Kumthekar, Zhao, Wei, Chi: Sampling-Bias-Corrected Neural Modeling for Large
-        Corpus Item Recommendations. RecSys 2019.
+        TensorFlow Recommenders, https://github.com/tensorflow/recommenders: `remove_accidental_hits`.
     """
     return ids == positive[:, None]

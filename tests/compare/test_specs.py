@@ -2,7 +2,8 @@ import pytest
 
 from graphns import Graph, registry
 from graphns.base import Negatives, Sampler
-from graphns.compare.specs import misfits, option_names, parse, parse_list, unmet
+from graphns.compare.options import option_names
+from graphns.compare.specs import misfits, parse, parse_list, unmet
 from graphns.samplers.static.uniform import Uniform
 
 

@@ -84,5 +84,5 @@ def test_refuses(path: Graph) -> None:
     with pytest.raises(ValueError, match="the sets hold ids below 6, the known positives ids below 9"):
         SansWalks(path, EdgeSet.from_pairs(torch.tensor([[0, 0]]), torch.tensor([1]), 9))
     known = EdgeSet.from_pairs(torch.tensor([[0, 0]]), torch.tensor([1]), 6)
-    with pytest.raises(ValueError, match=r"anchor 6 is no node of the walked graph, outside \[0, 6\)"):
+    with pytest.raises(ValueError, match=r"anchor 6 is no node of the graph, outside \[0, 6\)"):
         SansWalks(path, known, num_walks=2)(Query(torch.tensor([[6, 0]]), torch.tensor([1]), 1))

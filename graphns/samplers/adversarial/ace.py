@@ -41,7 +41,7 @@ class ACE(Sampler):
         graph: known positives; its destinations are the candidates.
         static: the other part, of density "marginal", with the same exclusions.
         adversary: the generator, whose tables hold all anchors and candidates.
-        share: lambda in [0, 1], of the static part.
+        share: lambda in [0, 1], of the static part. This default and the next two are ours.
         choices: c, of the entropy regulariser.
         entropy: alpha >= 0, its weight; 0: none.
         exclude: ``"neighbors"`` or ``"self"``.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any, Self
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from graphns.base import Density, Negatives, Query, Sampler
 from graphns.graph.graph import Graph
 from graphns.samplers.exclusion import Exclude
+from graphns.samplers.static.degree import Degree
 from graphns.samplers.static.uniform import Uniform
 from graphns.streams import bounded, unit
 
@@ -50,7 +50,8 @@ class Mixture(Sampler):
         tensor([[0.0000, 0.0000, 0.5000, 0.5000]])
 
     References:
-        Yang et al.: Mixed Negative Sampling for Learning Two-tower Neural Networks in Recommendations. WWW 2020.
+        Yang et al.: Mixed Negative Sampling for Learning Two-tower Neural Networks in Recommendations. WWW Companion
+        2020.
     """
 
     weights: Tensor
@@ -74,9 +75,7 @@ class Mixture(Sampler):
         cls, graph: Graph, *, exclude: Exclude = "neighbors", weights: Sequence[float] = (0.5, 0.5), **options: Any
     ) -> Self:
         """Uniform and by degree, half and half; further options are those of `Degree`."""
-        # asked for by name, so that a mixture of other parts does not need it
-        degree = import_module("graphns.samplers.static.degree").Degree
-        return cls([Uniform(graph, exclude=exclude), degree(graph, exclude=exclude, **options)], weights)
+        return cls([Uniform(graph, exclude=exclude), Degree(graph, exclude=exclude, **options)], weights)
 
     def sample(self, query: Query) -> Negatives:
         """Draw from every part, and choose a part for every slot."""

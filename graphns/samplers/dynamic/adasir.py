@@ -50,8 +50,7 @@ class AdaSIR(Sampler):
         True
 
     References:
-        Chen, Lian, Jin, Huang, Zheng, Chen: Learning Recommenders for Implicit Feedback with Importance Resampling.
-        WWW 2022.
+        Chen, Lian et al.: Learning Recommenders for Implicit Feedback with Importance Resampling. WWW 2022.
     """
 
     needs_model = True

@@ -32,10 +32,11 @@ class AHNS(Sampler):
 
     Args:
         base: draws the pool; put exclusions there.
-        pool: M, candidates per pair, at least k.
+        pool: M, candidates per pair, at least k. This default and the next two are those of the authors' code for one
+            of its data sets (ml); they want tuning with the scale of the scores.
         alpha: smooths the positive's score, at least 0.
         beta: scale of the target, above 0.
-        p: exponent; below -1 for negatives that are harder where the positive scores lower.
+        p: exponent; below -1 for negatives that are harder where the positive scores lower. The default is ours.
 
     Returns:
         On call, ids and mask [B, k], no log_prob. Of two slots equally near, the earlier is taken.
@@ -57,7 +58,7 @@ class AHNS(Sampler):
         (True, True)
 
     References:
-        Lai, Chen, Zhao, Chen, Han, Zhang: Adaptive Hardness Negative Sampling for Collaborative Filtering. AAAI 2024.
+        Lai, Chen et al.: Adaptive Hardness Negative Sampling for Collaborative Filtering. AAAI 2024.
     """
 
     needs_model = True

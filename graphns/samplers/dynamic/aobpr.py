@@ -33,7 +33,7 @@ class AOBPR(Sampler):
 
     Args:
         graph: known positives; its destinations are the candidates.
-        mean_rank: lambda, above 0.
+        mean_rank: lambda, above 0; the default is ours.
         refresh: negatives between two sorts; None: N log N, as in the paper.
         exclude: ``"neighbors"`` or ``"self"``.
         infeasible: ``"mask"`` or ``"raise"``, for anchors without candidates.

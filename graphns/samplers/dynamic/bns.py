@@ -52,7 +52,7 @@ class BNS(Sampler):
     Args:
         base: draws pool and reference; put exclusions there.
         prior: [num_candidates], P of each candidate, in [0, 1].
-        pool: candidates per pair, at least k.
+        pool: candidates per pair, at least k. This default and the next two are ours.
         weight: lambda >= 0, how much a true negative is worth.
         reference: candidates per pair by which F is estimated, at least 1; ``All`` as the base gives all there are.
 

@@ -59,8 +59,7 @@ class GDCL(Sampler):
         tensor([[4, 4, 4]])
 
     References:
-        Zhao, Yang, Wang, Yang, Deng: Graph Debiased Contrastive Learning with Joint Representation Clustering.
-        IJCAI 2021.
+        Zhao et al.: Graph Debiased Contrastive Learning with Joint Representation Clustering. IJCAI 2021.
     """
 
     density: Density = "marginal"

@@ -21,6 +21,9 @@ class GlobalPerm(Sampler):
     the B, and may meet one twice. With k = 1 it is `GlobalEdges`, whose density each slot has: a draw's `log_prob` is
     that of the *pair*, 1 over the number of non-edges. The batch shares its draws; the permutations follow the row ids.
 
+    It reads no model. It stands among the dynamic samplers because the method is listed there, with the loss that it is
+    made for, `graphns.objectives.hinge_auc`.
+
     Args:
         graph: known edges.
         directed: False: unordered pairs, given as u < j, that are edges in neither direction.

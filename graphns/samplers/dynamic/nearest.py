@@ -58,7 +58,8 @@ class Nearest(Sampler):
         [48, 49, 51, 52]
 
     References:
-        Kotnis, Nastase: Analysis of the Impact of Negative Sampling on Link Prediction in Knowledge Graphs. 2017.
+        Kotnis, Nastase: Analysis of the Impact of Negative Sampling on Link Prediction in Knowledge Graphs. arXiv
+        1708.06816, 2017.
         Sun, Hu, Zhang, Qu: Bootstrapping Entity Alignment with Knowledge Graph Embedding. IJCAI 2018 (BootEA).
     """
 

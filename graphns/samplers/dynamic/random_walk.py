@@ -38,7 +38,7 @@ class RandomWalk(Sampler):
 
     Args:
         graph: known edges, walked and excluded.
-        window: ranks low to high, from 1, both included.
+        window: ranks low to high, from 1, both included; the default is ours, as are those of the walks.
         num_walks: walks from every anchor.
         length: steps of a walk.
         restart: probability that a step leads back to the anchor.

@@ -29,7 +29,8 @@ class SimANS(Sampler):
         base: draws the pool; put exclusions there. The paper's pool is the best of all candidates:
             ``Hardest(All(graph), pool=1)``, of which this sampler then asks `pool`.
         pool: candidates per pair; at least k where draws are without replacement.
-        sharpness: a >= 0, multiplies the squared difference; it has the unit of 1 / score squared.
+        sharpness: a >= 0, multiplies the squared difference; it has the unit of 1 / score squared. The paper sets a and
+            b per data set; the defaults are ours.
         offset: b, in units of the score; below 0 aims under the positive.
         replace: whether one pool slot may be drawn twice.
 
@@ -52,8 +53,7 @@ class SimANS(Sampler):
         True
 
     References:
-        Zhou, Gong, Liu, Zhao, Shen, Dong, Lu, Majumder, Wen, Duan: SimANS: Simple Ambiguous Negatives Sampling for
-        Dense Text Retrieval. EMNLP (Industry) 2022.
+        Zhou et al.: SimANS: Simple Ambiguous Negatives Sampling for Dense Text Retrieval. EMNLP (Industry) 2022.
     """
 
     needs_model = True

@@ -31,7 +31,7 @@ class WalkCurriculum(Sampler):
         graph: known edges, walked and excluded.
         growth: g, hard negatives that an epoch adds.
         max_hard: most hard negatives; None: half of k, so that no fewer are shared.
-        window: ranks low to high, from 1, both included.
+        window: ranks low to high, from 1, both included; the default is ours, as are those of the walks.
         num_walks: walks from every anchor.
         length: steps of a walk.
         restart: probability that a step leads back to the anchor.

@@ -20,8 +20,8 @@ class CBNS(Sampler):
 
     After each step `update` writes ``Feedback.positive_vectors`` with the ids of the positives over the oldest: first
     in, first out. c is the popularity as in `InBatch`: a stored vector is a past batch's positive, so its id comes in
-    proportion to c, and scores are corrected by log q as those of the batch are. The paper's softmax runs over the
-    batch and the memory together: score both and join the columns.
+    proportion to c, and scores are corrected by log q as those of the batch are. For one softmax over the batch and the
+    memory together, score both and join the columns.
 
     k of the stored vectors, chosen at random, are shared by the batch; with k at least their number all are taken, the
     oldest first, and slots beyond are masked. So are all slots before the first update. ids are the rows of the
@@ -32,7 +32,7 @@ class CBNS(Sampler):
 
     Args:
         graph: known positives; its destinations are the candidates.
-        size: M, how many vectors are kept.
+        size: M, how many vectors are kept; the default is ours.
         dim: their width; None: told by the first update.
         exclude: ``"neighbors"`` or ``"self"``.
         popularity: c; a `Frequency` estimates it from the stream.

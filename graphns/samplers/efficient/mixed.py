@@ -54,7 +54,7 @@ class Mixed(Sampler):
 
     References:
         Yang, Yi, Cheng, Hong, Li, Wang, Xu, Chi: Mixed Negative Sampling for Learning Two-tower Neural Networks in
-        Recommendations. WWW 2020.
+        Recommendations. WWW Companion 2020.
     """
 
     density: Density = "marginal"

@@ -70,16 +70,16 @@ class Shared(Sampler):
 
     @classmethod
     def from_graph(
-        cls, graph: Graph, *, exclude: Exclude = "neighbors", power: float = 0.0, **options: Any
+        cls, graph: Graph, *, exclude: Exclude = "neighbors", power: float = 0.0, smoothing: float = 0.0, **options: Any
     ) -> Self:
-        """Shared uniform draws; with `power`, in proportion to that power of the degree.
+        """Shared uniform draws; with `power`, in proportion to that power of the degree plus `smoothing`.
 
         Further options are those of `Uniform`, or of `Degree`.
         """
         nowhere = Graph.empty((1, graph.num_dst), graph.device)
         if power == 0:
             return cls(Uniform(nowhere, exclude="self", **options), graph, exclude=exclude)
-        weights = graph.in_degree.cpu().double() ** power
+        weights = (graph.in_degree.cpu().double() + smoothing) ** power
         return cls(Degree(nowhere, weights=weights, exclude="self", **options), graph, exclude=exclude)
 
     def sample(self, query: Query) -> Negatives:

@@ -67,7 +67,8 @@ class Popularity(Sampler):
         weights = torch.log1p(popularity) if mode == "log" else popularity**power
         if not bool(torch.isfinite(weights).all()):
             raise ValueError(f"power={power} gives candidates of low popularity no finite weight; take a power above 0")
-        self.degree = Degree(graph, weights=weights + floor, exclude=exclude, **options)
+        # said here, so that nobody tells Degree a smoothing, which it would not use beside weights
+        self.degree = Degree(graph, weights=weights + floor, smoothing=0.0, exclude=exclude, **options)
         self.density: Density = self.degree.density
 
     @classmethod

@@ -11,7 +11,7 @@ from graphns.graph.graph import Graph
 from graphns.graph.known import EdgeSet
 from graphns.graph.walks import random_walks
 from graphns.kernels.csr import build_csr
-from graphns.samplers.candidate_sets import CandidateSets, anchors_of
+from graphns.samplers.candidate_sets import CandidateSets, anchors_of, first_column
 from graphns.samplers.exclusion import Exclude, Infeasible, check_choice
 from graphns.streams import Stream
 
@@ -82,23 +82,15 @@ class SansWalks(Sampler):
         self.exclude = exclude
         self.infeasible = infeasible
         visited = _visited(graph, length, num_walks, Stream(seed))
-        self.sets = CandidateSets.over(visited, found, self._start(anchors_of(found)))
-
-    def _start(self, anchor: Tensor) -> Tensor:
-        """The node to walk from [n], checked."""
-        node = anchor[:, 0] if anchor.dim() == 2 else anchor
-        if node.numel() and not 0 <= int(node.min()) <= int(node.max()) < self.num_walked:
-            bad = int(node.min()) if int(node.min()) < 0 else int(node.max())
-            raise ValueError(f"anchor {bad} is no node of the walked graph, outside [0, {self.num_walked})")
-        return node
+        self.sets = CandidateSets.over(visited, found, first_column(anchors_of(found), graph.num_src))
 
     def sample(self, query: Query) -> Negatives:
         """Draw k negatives per pair."""
-        return self.sets.negatives(self._start(query.anchor), query, self.exclude, self.infeasible)
+        return self.sets.negatives(first_column(query.anchor, self.num_walked), query, self.exclude, self.infeasible)
 
     def log_prob(self, query: Query, ids: Tensor) -> Tensor:
         """-log of the number of candidates; -inf where no walk came, and at excluded ids."""
-        return self.sets.log_prob(self._start(query.anchor), query, self.exclude, ids)
+        return self.sets.log_prob(first_column(query.anchor, self.num_walked), query, self.exclude, ids)
 
 
 def _visited(graph: Graph, length: int, num_walks: int, stream: Stream) -> Graph:
