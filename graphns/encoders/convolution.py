@@ -23,6 +23,7 @@ class GraphConvolution(nn.Module):
     Args:
         num_features: F.
         size: d.
+        bias: whether there is b.
 
     Shape:
         features [N, F] (dense or `Sparse`), adjacency [N, N] (`gcn_adjacency`), keep [F] bool -> [N, d]. Weights are
@@ -38,10 +39,10 @@ class GraphConvolution(nn.Module):
         Kipf, Welling: Semi-Supervised Classification with Graph Convolutional Networks. ICLR 2017.
     """
 
-    def __init__(self, num_features: int, size: int) -> None:
+    def __init__(self, num_features: int, size: int, bias: bool = True) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(num_features, size))
-        self.bias = nn.Parameter(torch.zeros(size))
+        self.bias = nn.Parameter(torch.zeros(size)) if bias else None
         nn.init.xavier_uniform_(self.weight)
 
     def transform(self, features: Tensor | Sparse, keep: Tensor | None = None) -> Tensor:
@@ -52,7 +53,8 @@ class GraphConvolution(nn.Module):
 
     def propagate(self, hidden: Tensor, adjacency: Sparse | None) -> Tensor:
         """What X W [N, d] becomes in a graph; without one, each node stays by itself."""
-        return (hidden if adjacency is None else adjacency @ hidden) + self.bias
+        spread = hidden if adjacency is None else adjacency @ hidden
+        return spread if self.bias is None else spread + self.bias
 
     def forward(self, features: Tensor | Sparse, adjacency: Sparse | None, keep: Tensor | None = None) -> Tensor:
         """Both steps."""
@@ -68,6 +70,10 @@ class Convolutions(nn.Module):
         normalize: a batch norm before each activation. Mean and variance are those of the nodes at hand, in training
             and after: the whole graph is there in both.
         last: whether norm and activation follow the last convolution too.
+        standardized: that what comes out is standardised column by column before anything else is done with it.
+
+    A convolution whose columns are standardised next has no bias: it would be taken away again, and its gradient is
+    rounding error, which Adam would follow in full steps.
 
     Shape:
         features [N, F] (dense or `Sparse`), adjacency [N, N] (`gcn_adjacency`), keep [F] bool -> [N, d]. Without an
@@ -88,13 +94,16 @@ class Convolutions(nn.Module):
     """
 
     def __init__(self, widths: Sequence[int], activation: str = "relu", *, normalize: bool = False,
-                 last: bool = True) -> None:
+                 last: bool = True, standardized: bool = False) -> None:
         super().__init__()
         if len(widths) < 2 or min(widths) < 1:
             raise ValueError(f"need two widths or more, each at least 1, got {list(widths)}")
         if activation not in MODULES:
             raise ValueError(f"no activation is called {activation!r}; there are: {', '.join(MODULES)}")
-        self.layers = nn.ModuleList(GraphConvolution(n, m) for n, m in pairwise(widths))
+        inner, outer = not normalize, not (normalize if last else standardized)
+        biased = [*[inner] * (len(widths) - 2), outer]
+        self.layers = nn.ModuleList(GraphConvolution(n, m, bias) for (n, m), bias in zip(pairwise(widths), biased,
+                                                                                        strict=True))
         self.after = nn.ModuleList(
             nn.Sequential(*[nn.BatchNorm1d(m, track_running_stats=False)] * normalize, MODULES[activation]())
             for m in (widths[1:] if last else widths[1:-1])

@@ -14,9 +14,9 @@ from graphns.encoders.convolution import Convolutions
 from graphns.encoders.momentum import annealed_momentum, follow
 from graphns.objectives.bgrl import bgrl
 from graphns.pipelines.bgrl_config import BgrlConfig
+from graphns.pipelines.drop_views import View, drop_views
 from graphns.pipelines.method import NodeMethod, Step
 from graphns.pipelines.node import NodeResult, fit
-from graphns.pipelines.drop_views import View, drop_views
 from graphns.streams import Stream
 
 

@@ -10,7 +10,7 @@ from graphns.pipelines.node_config import NodeConfig
 
 PRESETS: dict[str, dict[str, Any]] = {
     "Cora": {},
-    "digits": {},
+    "digits": dict(learning_rate=1e-3, warmup=10, epochs=100),
 }
 
 

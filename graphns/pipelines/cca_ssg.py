@@ -13,9 +13,9 @@ from graphns.encoders.convolution import Convolutions
 from graphns.encoders.sparse import Sparse
 from graphns.objectives.cca_ssg import cca_ssg
 from graphns.pipelines.cca_ssg_config import CcaSsgConfig
+from graphns.pipelines.drop_views import View, drop_views
 from graphns.pipelines.method import NodeMethod, Step
 from graphns.pipelines.node import NodeResult, fit
-from graphns.pipelines.drop_views import View, drop_views
 from graphns.streams import Stream
 
 
@@ -37,7 +37,8 @@ class CcaSsg(NodeMethod):
     def __init__(self, data: NodeData, config: CcaSsgConfig) -> None:
         super().__init__(data, config)
         widths = [data.num_features, *[config.hidden_size] * config.num_layers]
-        self.encoder = Convolutions(widths, "relu", normalize=config.encoder == "mlp", last=False)
+        self.encoder = Convolutions(widths, "relu", normalize=config.encoder == "mlp", last=False,
+                                    standardized=True)
 
     def forward(self, features: Tensor | Sparse, adjacency: Sparse, keep: Tensor | None = None) -> Tensor:
         """Embeddings [N, hidden_size] float32."""
