@@ -14,7 +14,7 @@ _PLACES = {
     "Feedback": "base", "InfeasibleError": "base", "Model": "base", "Negatives": "base", "Query": "base",
     "Sampler": "base", "Stream": "streams", "Graph": "graph.graph", "EdgeSet": "graph.known",
     "Triples": "graph.triples", "BloomFilter": "graph.bloom", "Uniform": "samplers.static.uniform",
-    "Degree": "samplers.static.degree", "HopRing": "samplers.static.hop_ring",
+    "Degree": "samplers.static.degree", "Shuffle": "samplers.static.shuffle", "HopRing": "samplers.static.hop_ring",
     "GlobalEdges": "samplers.static.global_edges", "TypeConstrained": "samplers.static.type_constrained",
     "PseudoTyped": "samplers.static.pseudo_typed", "Positional": "samplers.static.positional",
     "Popularity": "samplers.static.popularity", "CandidateLists": "samplers.static.candidate_lists",

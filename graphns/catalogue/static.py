@@ -12,6 +12,8 @@ ROWS: tuple[Entry, ...] = (
         "Rendle et al.: BPR. UAI 2009", "rns", "random"),
     row("degree", "Degree", "in proportion to a power of the degree (0.75)",
         "Mikolov et al.: Distributed Representations of Words and Phrases. NIPS 2013", "pns"),
+    row("shuffle", "Shuffle", "each node takes the place of one other: a permutation of all",
+        "Veličković et al.: Deep Graph Infomax. ICLR 2019", "dgi-corruption", "permutation"),
     row("hop-ring", "HopRing", "only, or never, nodes at distance a to b",
         "Ahrabian et al.: Structure Aware Negative Sampling in Knowledge Graphs. EMNLP 2020", "k-hop", "sans"),
     row("global-edges", "GlobalEdges", "both ends drawn: distinct non-edges, an exact count",

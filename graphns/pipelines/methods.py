@@ -8,6 +8,9 @@ from typing import Any
 
 METHODS = {
     "grace": "grace:Grace",
+    "dgi": "dgi:Dgi",
+    "cca-ssg": "cca_ssg:CcaSsg",
+    "bgrl": "bgrl:Bgrl",
 }
 """Name -> module in `graphns.pipelines` and class."""
 
