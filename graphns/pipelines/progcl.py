@@ -39,7 +39,8 @@ class ProGCLConfig(GraceConfig):
 
     Args:
         variant: "weight" gives each negative a weight, "mix" adds mixed negatives.
-        start_epoch: epochs of plain GRACE before the mixture is fitted, once. At 0 the untrained model is fitted.
+        start_epoch: epochs of plain GRACE before the mixture is fitted, once. Similarities should have settled by then:
+            where they fall below the lowest of the fit, the least of them get next to no weight.
         columns: nodes of the second view whose similarities with all of the first are fitted.
         share: of false negatives, where the fit starts; the authors have 0.05 or 0.15, by data set.
         iterations: EM steps.

@@ -19,8 +19,8 @@ _LEAST = 1e-8  # of the largest centrality, added to all: an eigenvector may be 
 def edge_weights(edge_index: Tensor, centrality: Tensor) -> Tensor:
     r"""How readily each edge is dropped: 0 for the most central target, 1 on the average.
 
-    .. math:: s_e = \log\Big(\frac{c_{\text{target}(e)}}{\max_v c_v} + 10^{-8}\Big), \qquad
-              w_e = \frac{\max_e s - s_e}{\max_e s - \mathrm{mean}_e\, s}
+    .. math:: w_e = \frac{\max_e s - s_e}{\max_e s - \mathrm{mean}_e\, s}, \qquad
+              s_e = \log \bar c_{\text{target}(e)}, \quad \bar c_v = \frac{c_v}{\max_u c_u} + 10^{-8}
 
     An edge is as central as the node it points at; of an undirected edge, each direction counts by its own end. Where
     all edges are alike, all weigh 1. The small number is this module's: it keeps the logarithm of a 0 in bounds.
@@ -43,19 +43,17 @@ def edge_weights(edge_index: Tensor, centrality: Tensor) -> Tensor:
     References:
         Graph Contrastive Learning with Adaptive Augmentation. WWW 2021.
     """
-    share = _checked(centrality).double()
-    if len(share):
-        share = share / share.max().clamp(min=torch.finfo(share.dtype).tiny)
-    return _weights((share + _LEAST).log()[edge_index[1]])
+    return _weights(_share(centrality).log()[edge_index[1]])
 
 
 def feature_weights(features: Tensor | Sparse, centrality: Tensor, *, binary: bool = False) -> Tensor:
     r"""How readily each feature column is dropped: 0 for the one whose nodes are most central, 1 on the average.
 
-    .. math:: s_f = \log \sum_v c_v\, |x_{vf}|, \qquad w_f = \frac{\max_f s - s_f}{\max_f s - \mathrm{mean}_f\, s}
+    .. math:: w_f = \frac{\max_f s - s_f}{\max_f s - \mathrm{mean}_f\, s}, \qquad
+              s_f = \log \sum_v \bar c_v\, |x_{vf}|, \quad \bar c_v = \frac{c_v}{\max_u c_u} + 10^{-8}
 
-    The mean runs over columns that some node of centrality above 0 has; the others, with :math:`s_f = -\infty`, weigh
-    as the least central of these: to drop them changes little or nothing. Sparse features are never made dense.
+    The mean runs over columns that some node has; the others, with :math:`s_f = -\infty`, weigh as the least central of
+    these: to drop them changes nothing. Sparse features are never made dense. The small number is this module's.
 
     Args:
         features: [N, F] float, dense or `graphns.encoders.sparse.Sparse`.
@@ -77,7 +75,7 @@ def feature_weights(features: Tensor | Sparse, centrality: Tensor, *, binary: bo
     """
     if centrality.shape != (features.shape[0],):
         raise ValueError(f"need one centrality per node [{features.shape[0]}], got {tuple(centrality.shape)}")
-    total = _column_sums(features, _checked(centrality), binary)
+    total = _column_sums(features, _share(centrality), binary)
     score = total.log()
     used = total > 0
     if not bool(used.any()):
@@ -148,11 +146,14 @@ def drop_edge_by(edge_index: Tensor, rates: Tensor, stream: Stream) -> Tensor:
     return edge_index[:, keep_mask_by(rates, stream)]
 
 
-def _checked(centrality: Tensor) -> Tensor:
+def _share(centrality: Tensor) -> Tensor:
+    """Centralities [N] float64 as shares of the largest, in (0, 1] and a little."""
     if not bool((torch.isfinite(centrality) & (centrality >= 0)).all()):
         raise ValueError(f"a centrality must be finite and at least 0, got values from {float(centrality.min())} to "
                          f"{float(centrality.max())}")
-    return centrality
+    share = centrality.double()
+    top = float(share.max()) if len(share) else 0.0
+    return share / (top if top > 0 else 1.0) + _LEAST
 
 
 def _weights(score: Tensor, counted: Tensor | None = None) -> Tensor:
@@ -167,7 +168,6 @@ def _weights(score: Tensor, counted: Tensor | None = None) -> Tensor:
 
 def _column_sums(features: Tensor | Sparse, centrality: Tensor, binary: bool) -> Tensor:
     """The sums [F] float64 over the nodes of centrality times size, or times 1 where a feature is there."""
-    centrality = centrality.double()
     if not isinstance(features, Tensor):
         size = features.transposed.double().abs()
         return (size.sign() if binary else size) @ centrality

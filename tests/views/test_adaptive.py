@@ -52,7 +52,8 @@ def test_edge_weights_are_the_formula(measure: str) -> None:
 def test_feature_weights_are_the_formula_sparse_or_dense(binary: bool) -> None:
     graph, x = random_graph(), words()
     central = centrality(graph, "degree")
-    sums = [sum(float(central[v]) * (abs(float(x[v, f])) if not binary else float(x[v, f] != 0)) for v in range(len(x)))
+    size = (x != 0).float() if binary else x.abs()
+    sums = [sum((float(central[v] / central.max()) + 1e-8) * float(size[v, f]) for v in range(len(x)))
             for f in range(x.shape[1])]
     used = [each > 0 for each in sums]
     assert used.count(False) == 2
