@@ -40,7 +40,8 @@ class ProGCLConfig(GraceConfig):
     Args:
         variant: "weight" gives each negative a weight, "mix" adds mixed negatives.
         start_epoch: epochs of plain GRACE before the mixture is fitted, once. Similarities should have settled by then:
-            where they fall below the lowest of the fit, the least of them get next to no weight.
+            where they fall below the lowest of the fit, the least of them get next to no weight. A run of no more
+            epochs is GRACE, and its model's `mixture` is None.
         columns: nodes of the second view whose similarities with all of the first are fitted.
         share: of false negatives, where the fit starts; the authors have 0.05 or 0.15, by data set.
         iterations: EM steps.
@@ -79,9 +80,6 @@ class ProGCLConfig(GraceConfig):
         self.check_least(start_epoch=0, columns=1, iterations=1, mixed=1, hardest=1)
         if not 0 < self.share < 1:
             raise ValueError(f"share must be in (0, 1), got {self.share}")
-        if 0 < self.epochs <= self.start_epoch:
-            raise ValueError(f"start_epoch={self.start_epoch} is not reached in epochs={self.epochs}, which would be "
-                             "GRACE: lower it, or train longer")
         if self.objective != "infonce" or self.corrected:
             raise ValueError(f"ProGCL weighs negatives its own way, got objective={self.objective!r} and corrected="
                              f"{self.corrected}: leave them at 'infonce' and False")
@@ -179,7 +177,7 @@ def mixed_loss(mixer: ProGCLMix, from_view: Tensor, to_view: Tensor, query: Quer
     def block(where: slice, own: Tensor, other: Tensor, theirs: Tensor, ours: Tensor) -> Tensor:
         usable, ids = mask[where], negatives.ids if shared else negatives.ids[where]
         scores = [own @ table.T if shared else gather_dot(own, table, ids) for table in (theirs, ours)]
-        candidates = theirs[None] if shared else theirs.index_select(0, ids.flatten()).view(*ids.shape, -1)
+        candidates = theirs[None] if shared else theirs.index_select(0, ids.flatten()).view(*ids.shape, own.shape[1])
         vectors = mixer(own, other, candidates, mask=usable, stream=stream, row=query.row[where])
         mixed = (vectors @ own[:, :, None])[:, :, 0]
         all_usable = torch.cat([usable, usable, usable.any(1, keepdim=True).expand_as(mixed)], 1)
