@@ -69,5 +69,6 @@ def coefficients(stream: Stream, row: Tensor, size: int, dtype: torch.dtype) -> 
 def take(candidates: Tensor, slots: Tensor) -> Tensor:
     """The vectors [B, k, d] that stand in slots [B, k] of candidates [B|1, m, d]; differentiable."""
     if len(candidates) == 1:
-        return candidates[0][slots]
+        # not candidates[0][slots]: its backward pass adds in another order for each number of threads
+        return candidates[0].index_select(0, slots.flatten()).view(*slots.shape, candidates.shape[2])
     return candidates.gather(1, slots[:, :, None].expand(-1, -1, candidates.shape[2]))

@@ -10,6 +10,7 @@ from graphns.encoders.gcn import ACTIVATIONS
 from graphns.pipelines.node_config import NodeConfig
 from graphns.samplers.exclusion import Exclude
 
+OBJECTIVES = ("infonce", "dcl", "hcl")
 PRESETS: dict[str, dict[str, Any]] = {
     "Cora": {},
     "CiteSeer": dict(hidden_size=256, projection_size=256, activation="prelu", temperature=0.9, drop_edge=(0.2, 0.0),
@@ -32,6 +33,10 @@ class GraceConfig(NodeConfig):
         projection_size: width inside the projector.
         num_layers: graph convolutions, at least 2.
         activation: "relu", "prelu", "rrelu" or "elu".
+        objective: "infonce" (GRACE), "dcl" (rid of expected false negatives) or "hcl" (and weighted by hardness); see
+            `graphns.pipelines.two_views_loss.direction_loss`.
+        tau_plus: for dcl and hcl, the share of negatives that are false, in [0, 1).
+        sharpness: for hcl, how much harder negatives count more, at least 0.
         temperature: divides the cosines.
         drop_edge: share of the edges dropped in either view.
         drop_feature: share of the feature columns dropped in either view.
@@ -56,6 +61,9 @@ class GraceConfig(NodeConfig):
     projection_size: int = 128
     num_layers: int = 2
     activation: str = "relu"
+    objective: str = "infonce"
+    tau_plus: float = 0.1
+    sharpness: float = 1.0
     temperature: float = 0.4
     drop_edge: tuple[float, float] = (0.2, 0.4)
     drop_feature: tuple[float, float] = (0.3, 0.4)
@@ -74,6 +82,11 @@ class GraceConfig(NodeConfig):
         super().__post_init__()
         self.check_least(projection_size=1, num_layers=2, k=1)
         self.check_positive("temperature")
+        self.check_choice("objective", "objective of GRACE", OBJECTIVES)
+        if not 0 <= self.tau_plus < 1:
+            raise ValueError(f"tau_plus is a share in [0, 1), got {self.tau_plus}")
+        if not 0 <= self.sharpness < float("inf"):
+            raise ValueError(f"sharpness must be at least 0, got {self.sharpness}")
         if self.batch_size is not None and self.batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, or None for every node, got {self.batch_size}")
         self.check_choice("activation", "activation", ACTIVATIONS)

@@ -68,3 +68,19 @@ def test_take() -> None:
 def test_refuses() -> None:
     with pytest.raises(ValueError, match="measure must be 'dot', 'cosine' or 'distance', got 'angle'"):
         similarity(torch.zeros(1, 2), torch.zeros(1, 3, 2), "angle")  # type: ignore[arg-type]
+
+
+def test_taking_from_shared_candidates_has_one_gradient_for_any_number_of_threads() -> None:
+    """Many slots name the same few candidates, so that the order of their sum shows."""
+    generator = torch.Generator().manual_seed(0)
+    slots = torch.randint(50, (64, 500), generator=generator)
+    candidates = torch.randn(1, 60, 32, generator=generator).requires_grad_()
+    weight = torch.randn(64, 500, 32, generator=generator)
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append(torch.autograd.grad((take(candidates, slots) * weight).sum(), candidates)[0])
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
