@@ -39,7 +39,7 @@ class WalkSkipGram(SkipGram):
     @property
     @abstractmethod
     def bias(self) -> tuple[float, float]:
-        """p and q of the walks."""
+        """Return and in-out parameter of the walks."""
 
     def tables(self, order: str) -> tuple[nn.Parameter, nn.Parameter]:
         """Embeddings and contexts."""
@@ -59,7 +59,7 @@ class WalkSkipGram(SkipGram):
         starts = (data.graph.degree > 0).nonzero()[:, 0]
         for turn in range(config.walks_per_node):
             order = starts[stream.child(_ORDER, turn).words(starts, 1)[:, 0].argsort()]
-            for batch in order.split(config.batch_size) if len(order) else ():
+            for batch in torch.split(order, config.batch_size) if len(order) else ():
                 yield self._windows(data, batch, turn, stream)
 
     def _windows(self, data: NodeData, start: Tensor, turn: int, stream: Stream) -> Pairs:
@@ -106,7 +106,7 @@ class Node2Vec(WalkSkipGram):
 
     @property
     def bias(self) -> tuple[float, float]:
-        """p and q of the config."""
+        """The parameters of the config."""
         return self.config.p, self.config.q
 
 

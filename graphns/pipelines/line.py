@@ -48,14 +48,13 @@ class Line(SkipGram):
         """Every edge in both directions, once an epoch; with both orders, a batch serves the one and then the other."""
         edges = torch.arange(data.edge_index.shape[1], device=data.device)
         order = stream.words(edges, 1)[:, 0].argsort()
-        for batch in order.split(self.config.batch_size) if len(order) else ():
+        for batch in torch.split(order, self.config.batch_size) if len(order) else ():
             anchor, context = data.edge_index[:, batch]
             for name in self.orders:
                 yield Pairs(anchor, context[:, None], None, batch, name)
 
     def embed(self, data: NodeData) -> Tensor:
-        """The embeddings [N, hidden_size]; of both orders side by side, with rows of length 1, so that none outweighs
-        the other."""
+        """The embeddings [N, hidden_size]; of both orders side by side, each in rows of length 1: both count."""
         tables = [self.embedding[order].detach() for order in self.orders]
         return tables[0].clone() if len(tables) == 1 else torch.cat([F.normalize(each, dim=1) for each in tables], 1)
 

@@ -8,6 +8,9 @@ from typing import Any
 
 METHODS = {
     "grace": "grace:Grace",
+    "deepwalk": "deepwalk:DeepWalk",
+    "node2vec": "deepwalk:Node2Vec",
+    "line": "line:Line",
 }
 """Name -> module in `graphns.pipelines` and class."""
 

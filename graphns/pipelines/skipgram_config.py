@@ -48,7 +48,7 @@ class SkipGramConfig(NodeConfig):
     batch_size: int = 64
     objective: str = "sgns"
     optimizer: str = "adam"
-    decay: bool = True
+    decay: bool = False
     tied: bool = False
     corrected: bool = False
     exclude: Exclude = "self"

@@ -71,7 +71,7 @@ class TableOptimizer(torch.optim.Optimizer):
         super().__init__(groups, {"lr": lr, "rule": rule, "betas": betas, "eps": eps})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]  # torch's two overloads
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient."""
         result = None
         if closure is not None:
