@@ -8,9 +8,14 @@ from typing import Any
 
 METHODS = {
     "grace": "grace:Grace",
+    "gca": "gca:GCA",
+    "progcl": "progcl:ProGCL",
     "dgi": "dgi:Dgi",
-    "cca-ssg": "cca_ssg:CcaSsg",
     "bgrl": "bgrl:Bgrl",
+    "cca-ssg": "cca_ssg:CcaSsg",
+    "deepwalk": "deepwalk:DeepWalk",
+    "node2vec": "deepwalk:Node2Vec",
+    "line": "line:Line",
 }
 """Name -> module in `graphns.pipelines` and class."""
 
