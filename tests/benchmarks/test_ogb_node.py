@@ -1,0 +1,348 @@
+"""The leaderboard script on a small data set in OGB's own format: its figures, what it keeps, and what it refuses."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import csv
+import importlib.util
+import io
+import json
+import statistics
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphns.streams import Stream
+
+if importlib.util.find_spec("ogb") is None:  # importorskip would import it, and with it its question to PyPI
+    pytest.skip("pip install 'graphns[ogb]'", allow_module_level=True)
+
+FOLDER = Path(__file__).parents[2] / "benchmarks" / "ogb"
+NODES, CLASSES = 300, 4
+FIGURES = ("highest_train", "highest_valid", "final_train", "final_test")
+QUICK = ["--runs", "2", "--epochs", "20", "--pretrain_epochs", "10", "--num_layers", "2", "--hidden_channels", "64",
+         "--sampler", "shared", "--set", "hidden_size=32", "--set", "projection_size=16", "--set", "k=16", "--device",
+         "-1"]
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    if str(FOLDER) not in sys.path:
+        sys.path.insert(0, str(FOLDER))  # as for a script
+    spec = importlib.util.spec_from_file_location("ogb_node", FOLDER / "node.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def planted() -> dict[str, Any]:
+    """Four groups of 75 nodes that keep to themselves, with features that tell a little of the group."""
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(CLASSES), NODES // CLASSES)
+    chance = np.where(y[:, None] == y, 0.1, 0.01)
+    edge_index = np.stack(np.nonzero(np.triu(rng.random((NODES, NODES)) < chance, 1)))
+    x = rng.normal(size=(NODES, 16)).astype(np.float32) + np.eye(CLASSES, 16, dtype=np.float32)[y]
+    order = rng.permutation(NODES)
+    split = {"train": order[:100], "valid": order[100:200], "test": order[200:]}
+    return {"x": x, "edge_index": edge_index, "y": y, "split": split}
+
+
+@pytest.fixture(scope="module")
+def saved(script: ModuleType, planted: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The description of the planted graph, as written by OGB."""
+    script.evaluator("ogbn-arxiv")  # imports ogb without its question to PyPI
+    from ogb.io import DatasetSaver
+
+    folder = tmp_path_factory.mktemp("ogb")
+    mapping = folder / "mapping"
+    mapping.mkdir()
+    (mapping / "README.md").write_text("no names")
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        saver = DatasetSaver("ogbn-planted", is_hetero=False, version=1, root=str(folder / "saved"))
+        saver.save_graph_list([
+            {"edge_index": planted["edge_index"], "num_nodes": NODES, "node_feat": planted["x"]}])
+        saver.save_target_labels(planted["y"][:, None])
+        saver.save_split(planted["split"], "random")
+        saver.copy_mapping_dir(str(mapping))
+        saver.save_task_info("multiclass classification", "acc", CLASSES)
+        saver.get_meta_dict()
+    return folder / "saved_ogbn_planted" / "meta_dict.pt"
+
+
+@pytest.fixture
+def run(script: ModuleType, saved: Path) -> Callable[..., int]:
+    """The script, on the planted graph."""
+    def go(out: Path, *arguments: str) -> int:
+        code: int = script.main(["--dataset", "ogbn-planted", "--meta_dict", str(saved), "--evaluator", "ogbn-arxiv",
+                                 "--out", str(out), *QUICK, *arguments])
+        return code
+
+    return go
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def untimed(path: Path) -> list[dict[str, str]]:
+    return [{name: value for name, value in row.items() if "seconds" not in name} for row in read(path)]
+
+
+def never(*args: Any, **options: Any) -> None:
+    raise AssertionError("made anew")
+
+
+def test_two_runs_and_their_statistics(
+    script: ModuleType, run: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "new" / "results.csv"
+    assert run(out) == 0
+    printed = capsys.readouterr().out
+    rows, about = read(out), json.loads(out.with_suffix(".json").read_text())
+    assert [(row["run"], row["seed"], row["pretrain_epochs"]) for row in rows] == [("1", "0", "10"), ("2", "1", "10")]
+    assert rows[0]["final_test"] != rows[1]["final_test"] or rows[0]["loss"] != rows[1]["loss"]
+    tail = printed[printed.index("All runs:"):].splitlines()[1:]
+    for name, line in zip(FIGURES, tail, strict=True):
+        values = [float(row[name]) for row in rows]
+        mean, deviation = statistics.mean(values), statistics.stdev(values)
+        assert about["statistics"][name] == pytest.approx({"mean": mean, "std": deviation})
+        assert line.strip() == f"{name.replace('_', ' ').title()}: {100 * mean:.2f} ± {100 * deviation:.2f}"
+    assert about["statistics"]["final_test"]["mean"] > 0.7  # chance is 0.25
+    assert about["runs"] == 2 and about["versions"]["ogb"] and about["arguments"]["pretrain_epochs"] == "10"
+    parts = about["parameters"]
+    method = (16 * 64 + 64 + 64 * 32 + 32) + (32 * 16 + 16 + 16 * 32 + 32)  # encoder and projector
+    probe = 32 * 64 + 64 + 2 * 64 + 64 * CLASSES + CLASSES
+    assert parts == {"method": method, "sampler": 0, "probe": probe, "total": method + probe}
+    # every epoch was told, and the figures follow from what was told
+    lines = [line for line in printed.splitlines() if line.startswith("Run: 02, Epoch")]
+    told = [[float(word.rstrip("%,")) for word in line.split() if "%" in word] for line in lines]
+    best = max(range(20), key=lambda epoch: told[epoch][1])
+    assert len(told) == 20 and int(rows[1]["epoch"]) == best + 1
+    assert 100 * float(rows[1]["final_test"]) == pytest.approx(told[best][2])
+    with monkeypatch.context() as patch:
+        for name in ("fit", "train_epochs", "read"):
+            patch.setattr(script, name, never)
+        before = out.read_bytes()
+        assert run(out) == 0
+        assert out.read_bytes() == before and printed[printed.index("All runs:"):] in capsys.readouterr().out
+    assert run(out, "--runs", "3") == 0  # more of the same
+    assert untimed(out)[:2] == [{key: value for key, value in row.items() if "seconds" not in key} for row in rows]
+    assert len(read(out)) == 3
+    assert run(out, "--lr", "0.1") == 2
+    assert capsys.readouterr().err == (f"node.py: {out} holds runs with lr=0.01, now it is 0.1: name another --out, or "
+                                       "delete it and its .json\n")
+
+
+def test_cut_off_it_ends_as_if_it_had_not_been(
+    script: ModuleType, run: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = ("--pretrain_epochs", "30", "--probe", "linear", "--use_features")
+    fit = script.fit
+
+    def cut(*args: Any, progress: Callable[..., None], **options: Any) -> Any:
+        def stop(done: int, of: int, loss: float) -> None:
+            progress(done, of, loss)
+            if args[3].seed == 1 and done == 27:  # the second run, two epochs after its checkpoint
+                raise KeyboardInterrupt
+
+        return fit(*args, progress=stop, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(script, "fit", cut)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / "cut.csv", *more)
+    assert len(read(tmp_path / "cut.csv")) == 1 and (tmp_path / "cut" / "run-02" / "checkpoint.pt").exists()
+    seen: list[int] = []
+    monkeypatch.setattr(script, "fit", lambda *args, **options: seen.append(args[3].seed) or fit(*args, **options))
+    assert run(tmp_path / "cut.csv", *more) == 0
+    assert seen == [1]
+    assert run(tmp_path / "whole.csv", *more) == 0
+    assert untimed(tmp_path / "cut.csv") == untimed(tmp_path / "whole.csv")
+    assert read(tmp_path / "whole.csv")[0]["probe_parameters"] == str((32 + 16) * CLASSES + CLASSES)
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--method", "grcae"], "no method on nodes is called 'grcae'; did you mean 'grace'?"),
+    (["--sampler", "pseudo-typed"], "pseudo-typed needs triples with relations"),
+    (["--set", "colour=1"], "GRACE has no setting 'colour'"),
+    (["--set", "seed=1"], "give the first one's by --seed"),
+    (["--evaluator", "ogbn-none"], "OGB has no evaluator called 'ogbn-none'"),
+    (["--evaluator", "ogbn-proteins"], "measures rocauc of 112 tasks"),
+    (["--probe", "tree"], "invalid choice: 'tree'"),
+    (["--runs", "0"], "--runs must be at least 1, got 0"),
+    (["--dropout", "1"], "--dropout must be in [0, 1), got 1.0"),
+    (["--lr", "nan"], "--lr must be above 0, got nan"),
+    (["--out", "results.txt"], "--out must end in .csv"),
+    (["--meta_dict", "no/meta_dict.pt"], "no/meta_dict.pt is no meta_dict.pt of ogb.io.DatasetSaver"),
+    (["--colour"], "unrecognized arguments: --colour"),
+])
+def test_a_mistake_ends_in_one_line_and_leaves_nothing(
+    run: Callable[..., int], arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path / "results.csv", *arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_files_are_left_alone(
+    run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "results.csv"
+    out.write_text("a,b\n1,2\n")
+    assert run(out) == 2
+    assert "but no results.json beside it: name another --out" in capsys.readouterr().err
+    out.with_suffix(".json").write_text("[]")
+    assert run(out) == 2
+    assert "is not of this script" in capsys.readouterr().err
+    assert out.read_text() == "a,b\n1,2\n"
+
+
+def test_a_name_of_ogb_needs_ogbs_files(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert script.main(["--dataset", "ogbn-mag", "--root", str(tmp_path)]) == 2
+    assert "'ogbn-mag' cannot be read; there are: ogbn-arxiv, ogbn-products" in capsys.readouterr().err
+
+    def unreachable(url: str) -> None:
+        raise OSError(f"no way to {url}")
+
+    module = sys.modules["ogb.nodeproppred.dataset_pyg"]
+    monkeypatch.setattr(module, "decide_download", unreachable)
+    for _ in range(2):  # what a failed download leaves must not be taken for one
+        assert script.main(["--root", str(tmp_path)]) == 2
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert error.startswith(f"node.py: no ogbn-arxiv in {tmp_path}, and downloading it failed (OSError: no way to ")
+    (tmp_path / "ogbn_arxiv").mkdir()
+    assert script.main(["--root", str(tmp_path)]) == 2
+    assert "ogbn_arxiv has no RELEASE_v….txt" in capsys.readouterr().err
+
+
+def test_what_ogb_wrote_is_read_whole(script: ModuleType, planted: dict[str, Any], saved: Path) -> None:
+    for _ in range(2):  # first from OGB's raw files, then from what OGB has kept
+        data = script.read("ogbn-planted", saved.parent, saved)
+        assert (data.x.numpy() == planted["x"]).all() and (data.y.numpy() == planted["y"]).all()
+        for mask, part in (("train_mask", "train"), ("val_mask", "valid"), ("test_mask", "test")):
+            assert getattr(data, mask).nonzero()[:, 0].tolist() == sorted(planted["split"][part].tolist())
+        pairs = {tuple(pair) for pair in planted["edge_index"].T.tolist()}
+        assert {tuple(pair) for pair in data.edge_index.T.tolist()} == pairs | {pair[::-1] for pair in pairs}
+    assert (saved.parent / "planted" / "processed" / "geometric_data_processed.pt").exists()
+
+
+class Payload:
+    """A pickle that would make a file where it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_a_file_that_would_execute_is_refused(script: ModuleType, saved: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(saved.parent, tmp_path / "copy")
+    torch.save({"train": Payload(tmp_path / "executed")}, tmp_path / "copy/planted/split/random/split_dict.pt")
+    with pytest.raises(ValueError, match=r"holds more than numbers.*Unpickler error"):
+        script.read("ogbn-planted", tmp_path, tmp_path / "copy" / "meta_dict.pt")
+    assert not (tmp_path / "executed").exists()
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 20).map(lambda of: of / 20)] * 3), min_size=1, max_size=12))
+def test_the_best_validation_chooses_the_test(script: ModuleType, epochs: list[tuple[float, float, float]]) -> None:
+    logger = script.Logger(1)
+    for result in epochs:
+        logger.add_result(0, result)
+    train, valid, test = zip(*epochs, strict=True)
+    at = valid.index(max(valid))
+    assert logger.score(0) == script.Score(max(train), max(valid), train[at], test[at], at + 1)
+
+
+def test_the_logger_by_hand(script: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    logger = script.Logger(3)
+    for result in ((0.5, 0.6, 0.7), (0.6, 0.7, 0.5), (0.9, 0.6, 0.8)):
+        logger.add_result(0, result)
+    logger.print_statistics(0)
+    assert capsys.readouterr().out == ("Run 01:\nHighest Train: 90.00\nHighest Valid: 70.00\n  Final Train: 60.00\n"
+                                       "   Final Test: 50.00\n")
+    logger.keep(2, script.Score(0.7, 0.7, 0.6, 0.6, 4))
+    assert logger.statistics()["final_test"] == pytest.approx((0.55, statistics.stdev([0.5, 0.6])))
+    with pytest.raises(ValueError, match="run 2 has no result"):
+        logger.score(1)
+    with pytest.raises(ValueError, match="of a run below 3"):
+        logger.add_result(3, (0.1, 0.1, 0.1))
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9])
+def test_dropout_keeps_the_share_and_the_mean(script: ModuleType, rate: float) -> None:
+    dropped = sys.modules["mlp"].dropped
+    x = torch.ones(3000, 33)
+    once = dropped(x, rate, Stream(1))
+    count = once.count_nonzero().item()
+    deviation = (x.numel() * rate * (1 - rate)) ** 0.5
+    assert abs(count - (1 - rate) * x.numel()) <= 5 * deviation
+    kept = once[once != 0]
+    assert kept.unique().numel() == 1 and kept[0].item() == pytest.approx(1 / (1 - rate), rel=1e-3)
+    assert torch.equal(once, dropped(x, rate, Stream(1)))
+    assert torch.equal(once[:10], dropped(x[:10], rate, Stream(1)))  # keyed by row
+    if rate:
+        assert not torch.equal(once, dropped(x, rate, Stream(2)))
+        gone = (once == 0).double()
+        neighbours = torch.corrcoef(gone[:, :32].T) - torch.eye(32)  # four columns share a word
+        assert neighbours.abs().max() < 6 / 3000**0.5
+
+
+def test_the_classifier_learns_and_its_accuracy_is_counted(script: ModuleType) -> None:
+    mlp = sys.modules["mlp"]
+    torch.manual_seed(0)  # of the points and the weights
+    y = torch.arange(200) % 2
+    x = torch.randn(200, 2)
+    x[:, 0] = (x[:, 0].abs() + 0.1) * (2 * y - 1) * (2 * (x[:, 1] > 0) - 1)  # no line parts the classes
+    split = {"train": torch.arange(100), "valid": torch.arange(100, 150), "test": torch.arange(150, 200)}
+    reached = {}
+    for layers in (1, 3):
+        model = mlp.MLP(2, 32, 2, layers, 0.1)
+        state = torch.get_rng_state()
+        *_, (_, shares) = mlp.train_epochs(model, x, y, split, script.evaluator("ogbn-arxiv"), lr=0.01, epochs=200,
+                                           seed=0)
+        assert torch.equal(torch.get_rng_state(), state)  # dropout draws from its own stream
+        right = (model.eval()(x).argmax(1) == y).double()
+        assert shares == pytest.approx(tuple(float(right[part].mean()) for part in split.values()))
+        reached[layers] = shares[2]
+    assert reached[3] > 0.9 > 0.7 > reached[1]
+
+
+def test_the_gpu_asked_for_is_the_only_one_seen(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert script.accelerator(0) == "cpu"
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    assert script.accelerator(-1) == "cpu"
+    assert script.accelerator(1) == "cuda" and script.os.environ["CUDA_VISIBLE_DEVICES"] == "7"
+    with pytest.raises(ValueError, match="have the numbers 0 to 1"):
+        script.accelerator(2)
+
+
+def test_arguments_are_those_of_ogbs_examples(script: ModuleType) -> None:
+    options = script.parse([])
+    assert isinstance(options, argparse.Namespace)
+    defaults = {name: getattr(options, name) for name in (
+        "device", "log_steps", "num_layers", "hidden_channels", "dropout", "lr", "epochs", "runs")}
+    assert defaults == {"device": 0, "log_steps": 1, "num_layers": 3, "hidden_channels": 256, "dropout": 0.5,
+                        "lr": 0.01, "epochs": 500, "runs": 10}
+    assert options.out == Path("ogbn-arxiv-grace.csv") and options.evaluator == "ogbn-arxiv"
