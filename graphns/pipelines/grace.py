@@ -9,13 +9,10 @@ from torch import Tensor
 from graphns.base import Negatives, Query, Sampler
 from graphns.data.node import NodeData
 from graphns.encoders.gcn import gcn_adjacency
-from graphns.objectives.streamed_infonce import streamed_infonce
 from graphns.pipelines.grace_config import GraceConfig
-from graphns.pipelines.method import Step
 from graphns.pipelines.node import NodeResult, fit
 from graphns.pipelines.two_views import TwoViews, View, every_node
 from graphns.pipelines.two_views_loss import direction_loss
-from graphns.samplers.compose.all import All
 from graphns.streams import Stream
 from graphns.views.augment import drop_edge, keep_mask
 
@@ -35,17 +32,6 @@ class Grace(TwoViews):
                   stream: Stream) -> Tensor:
         """The loss in one direction; see `direction_loss`. Nothing is drawn."""
         return direction_loss(from_view, to_view, sampler, query, negatives, self.config)
-
-    def whole(self, first: Tensor, second: Tensor, sampler: Sampler, query: Query) -> Step | None:
-        """InfoNCE over every candidate, block by block; a correction of a full draw is nil and changes nothing."""
-        if not isinstance(sampler, All) or self.config.objective != "infonce":
-            return None
-        known = sampler.graph if sampler.exclude == "neighbors" else None
-        every = query.batch_size == len(first)
-        loss = streamed_infonce(first, second, temperature=self.config.temperature, excluded=known,
-                                anchors=None if every else query.anchor)
-        left_out = 0 if known is None else int(known.degree[query.anchor].sum())  # the data have no self-loops
-        return Step(loss, query, num_drawn=query.batch_size * (len(first) - 1) - left_out)
 
 
 def make_views(data: NodeData, config: GraceConfig, stream: Stream) -> tuple[View, View]:

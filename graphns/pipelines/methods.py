@@ -8,7 +8,7 @@ from typing import Any
 
 METHODS = {
     "grace": "grace:Grace",
-    "gca": "gca:GCA",
+    "gca": "gca:Gca",
     "progcl": "progcl:ProGCL",
     "dgi": "dgi:Dgi",
     "bgrl": "bgrl:Bgrl",

@@ -118,6 +118,11 @@ class ProGCL(TwoViews):
             return None
         return BetaMixture(low, high, (pairs[0], pairs[1]), (pairs[2], pairs[3]), (pairs[4], pairs[5]))
 
+    @property
+    def plain(self) -> bool:
+        """Before the fit it is GRACE."""
+        return self.mixture is None
+
     def views(self, data: NodeData, stream: Stream) -> tuple[View, View]:
         """Two views, as GRACE's."""
         return make_views(data, self.config, stream)

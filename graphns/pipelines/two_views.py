@@ -15,6 +15,7 @@ from graphns.data.node import NodeData
 from graphns.encoders.gcn import GCN
 from graphns.encoders.sparse import Sparse
 from graphns.kernels.gather_dot import gather_dot
+from graphns.objectives.streamed_infonce import streamed_infonce
 from graphns.pipelines.grace_config import GraceConfig
 from graphns.pipelines.method import ANCHORS, DRAWS, NodeMethod, Step, reads_feedback
 from graphns.pipelines.node_config import NodeConfig
@@ -78,9 +79,10 @@ class TwoViews(NodeMethod):
         `stream` is for what the loss itself draws, each direction's own.
         """
 
-    def whole(self, first: Tensor, second: Tensor, sampler: Sampler, query: Query) -> Step | None:
-        """The step over every candidate where a method can make it without listing them; None: they are listed."""
-        return None
+    @property
+    def plain(self) -> bool:
+        """Whether the loss is GRACE's own now, InfoNCE without weights: over every candidate, it is then streamed."""
+        return self.config.objective == "infonce"
 
     def step(self, data: NodeData, views: tuple[View, View], sampler: Sampler | None, stream: Stream,
              epoch: int = 0) -> Step:
@@ -94,8 +96,8 @@ class TwoViews(NodeMethod):
             anchors = words.argsort()[: config.batch_size].sort().values
         query = Query(anchors, anchors, config.k, TableModel(first.detach(), second.detach()), stream.child(DRAWS),
                       row=anchors, epoch=epoch)
-        if (whole := self.whole(first, second, sampler, query)) is not None:
-            return whole
+        if isinstance(sampler, All) and self.plain:  # exact, and no list of ids: its mask would be N x N
+            return _streamed(first, second, sampler, query, config)
         start = time.perf_counter()
         negatives = sampler(query)
         sample_seconds = time.perf_counter() - start
@@ -116,6 +118,16 @@ class TwoViews(NodeMethod):
 def every_node(data: NodeData, config: GraceConfig) -> Sampler:
     """The sampler of the official loss: every other node, or with `config.exclude="neighbors"` every non-neighbour."""
     return All.from_graph(data.graph, exclude=config.exclude)
+
+
+def _streamed(first: Tensor, second: Tensor, sampler: All, query: Query, config: GraceConfig) -> Step:
+    """The step over every candidate, block by block; a correction of a full draw is nil and changes nothing."""
+    known = sampler.graph if sampler.exclude == "neighbors" else None
+    every = query.batch_size == len(first)
+    loss = streamed_infonce(first, second, temperature=config.temperature, excluded=known,
+                            anchors=None if every else query.anchor)
+    left_out = 0 if known is None else int(known.degree[query.anchor].sum())  # the data have no self-loops
+    return Step(loss, query, num_drawn=query.batch_size * (len(first) - 1) - left_out)
 
 
 @torch.no_grad()
