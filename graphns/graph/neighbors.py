@@ -64,9 +64,7 @@ def sample_neighbors(
                          "candidate j is node num_src + j")
     if weighted and graph.weight is None:
         raise ValueError("weighted=True needs a graph with weights: Graph.from_edge_index(..., weight=...)")
-    for fanout in fanouts:
-        if fanout < 1 and fanout != -1:
-            raise ValueError(f"a fanout must be at least 1, or -1 for all neighbours, got {fanout}")
+    check_fanouts(fanouts)
     node, _ = relabel(graph.rows(seeds.long()).contiguous())
     rows, cols, edges = [], [], []
     num_nodes, num_edges = [len(node)], []
@@ -86,6 +84,17 @@ def sample_neighbors(
     empty = node.new_empty(0)
     return Neighborhood(node, torch.cat([empty, *rows]), torch.cat([empty, *cols]), torch.cat([empty, *edges]),
                         num_nodes, num_edges)
+
+
+def check_fanouts(fanouts: Sequence[int]) -> None:
+    """Refuse a number of neighbours that is neither positive nor -1.
+
+    Raises:
+        ValueError: one is.
+    """
+    for fanout in fanouts:
+        if fanout < 1 and fanout != -1:
+            raise ValueError(f"a fanout must be at least 1, or -1 for all neighbours, got {fanout}")
 
 
 def _hop(
