@@ -120,7 +120,7 @@ class NeighborSampler(BaseSampler):  # type: ignore[misc]  # PyG is not typed
         drawn = None
         asked = seeds
         if self.negatives is not None and len(seeds):
-            drawn = self._draw(index, seeds, stream.child(NEGATIVES))
+            drawn = self._draw(self.query(index))
             asked = torch.cat([seeds, drawn.ids.flatten()])
         distinct, place = relabel(asked)
         found = sample_neighbors(self.incoming, distinct, self.num_neighbors, stream.child(NEIGHBORS),
@@ -135,6 +135,12 @@ class NeighborSampler(BaseSampler):  # type: ignore[misc]  # PyG is not typed
         return SamplerOutput(node=found.node, row=found.row, col=found.col, edge=found.edge, metadata=metadata,
                              num_sampled_nodes=found.num_sampled_nodes, num_sampled_edges=found.num_sampled_edges)
 
+    def query(self, index: NodeSamplerInput) -> Query:
+        """What `negatives` is asked for these seeds in this epoch; what it answers is what the batch holds."""
+        seeds = index.node.long()
+        return Query(seeds, seeds, self.k, stream=Stream(self.seed, self.epoch).child(NEGATIVES), row=index.input_id,
+                     epoch=self.epoch, time=index.time)
+
     def sample_from_edges(self, index: EdgeSamplerInput, neg_sampling: Any = None) -> SamplerOutput:
         """Seeds that are edges are not served."""
         raise NotImplementedError("seeds that are edges (LinkLoader) are not served by this sampler: give their end "
@@ -142,19 +148,18 @@ class NeighborSampler(BaseSampler):  # type: ignore[misc]  # PyG is not typed
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A copy has an epoch of its own, which its own workers share."""
-        vars(self).update(state)
+        self.__dict__.update(state)
         self._epoch = _shared(self._epoch)
 
-    def _draw(self, index: NodeSamplerInput, seeds: Tensor, stream: Stream) -> Negatives:
+    def _draw(self, query: Query) -> Negatives:
         """Global ids of the negatives; a slot that nobody uses gets the first seed, which costs no further one."""
         assert self.negatives is not None
-        query = Query(seeds, seeds, self.k, stream=stream, row=index.input_id, epoch=self.epoch, time=index.time)
         drawn: Negatives = self.negatives(query)
         name, num_nodes = type(self.negatives).__name__, self.incoming.num_nodes
         if drawn.anchor is not None or drawn.vectors is not None:
             raise ValueError(f"{name} draws pairs or vectors; a loader embeds nodes, so it needs ids of nodes")
         used = drawn.mask.any(0, keepdim=True) if len(drawn.ids) == 1 else drawn.mask
-        ids = torch.where(used, drawn.ids, seeds[0])
+        ids = torch.where(used, drawn.ids, query.anchor[0])
         if int(ids.max()) >= num_nodes:
             raise ValueError(f"{name} drew {int(ids.max())}, but the graph has {num_nodes} nodes; give a sampler whose "
                              "candidates are its nodes")
