@@ -164,6 +164,16 @@ def within_batches(sampler: Sampler) -> Sampler:
     return sampler
 
 
+def features_of(features: Tensor | Sparse, node: Tensor) -> Tensor | Sparse:
+    """The rows [n, F] of some nodes [n], in the form of the whole."""
+    if isinstance(features, Sparse):
+        return features.rows(node)
+    if features.device.type != "cpu":
+        return features[node]
+    # in pages that are there already, or huge ones: touching new ones takes longer than reading the rows
+    return torch.index_select(features, 0, node, out=empty(len(node), features.shape[1], dtype=np.float32))
+
+
 @dataclass(frozen=True)
 class _Assemble:
     """Makes the record of a batch as PyG's loader gives it."""
@@ -179,22 +189,13 @@ class _Assemble:
         query = self.sampler.query(NodeSamplerInput(batch.input_id, batch.n_id[: batch.batch_size]))
         query = replace(query, anchor=node[: batch.batch_size], positive=node[: batch.batch_size],
                         row=query.row.to(device))
-        features = _rows_of(self.data.features, node)
+        features = features_of(self.data.features, node)
         if self.sampler.negatives is None:
             return Minibatch(node, batch.edge_index, features, query)
         place = batch.negative_id.to(device)
         log_prob = batch.negative_log_prob.to(device) if "negative_log_prob" in batch else None
         negatives = Negatives(node[place], log_prob, batch.negative_mask.to(device))
         return Minibatch(node, batch.edge_index, features, query, negatives, place)
-
-
-def _rows_of(features: Tensor | Sparse, node: Tensor) -> Tensor | Sparse:
-    if isinstance(features, Sparse):
-        return features.rows(node)
-    if features.device.type != "cpu":
-        return features[node]
-    # in pages that are there already, or huge ones: touching new ones takes thrice as long as reading the rows
-    return torch.index_select(features, 0, node, out=empty(len(node), features.shape[1], dtype=np.float32))
 
 
 def _ordered(data: NodeData, anchors: Tensor | None, stream: Stream) -> Tensor:
