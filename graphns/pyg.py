@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from graphns.adapters import pyg as _adapter
 from graphns.adapters.pyg import (
     batched_negative_sampling,
     install,
@@ -12,7 +15,11 @@ from graphns.adapters.pyg import (
     uninstall,
 )
 
+if TYPE_CHECKING:
+    from graphns.adapters.pyg import NeighborSampler
+
 __all__ = [
+    "NeighborSampler",
     "batched_negative_sampling",
     "install",
     "negative_sampling",
@@ -21,3 +28,9 @@ __all__ = [
     "structured_negative_sampling_feasible",
     "uninstall",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "NeighborSampler":  # it imports PyG, so it waits until it is asked for
+        return _adapter.NeighborSampler
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

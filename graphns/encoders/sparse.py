@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from graphns.base import TensorData
+from graphns.kernels.csr import build_csr
+from graphns.kernels.sparse_rows import flip, select_rows
 
 
 class Sparse(TensorData):
@@ -32,7 +34,12 @@ class Sparse(TensorData):
     @classmethod
     def from_entries(cls, row: Tensor, col: Tensor, value: Tensor, shape: tuple[int, int]) -> Sparse:
         """The matrix with `value` [e] at (row, col) [e]; entries at the same place are added."""
-        return cls(_csr(row, col, value, shape), _csr(col, row, value, (shape[1], shape[0])))
+        return cls._of_rows(*_rows(row, col, value, shape), shape)
+
+    @classmethod
+    def _of_rows(cls, indptr: Tensor, indices: Tensor, values: Tensor, shape: tuple[int, int]) -> Sparse:
+        other = flip(indptr, indices, values, shape[1])
+        return cls(_csr(indptr, indices, values, shape), _csr(*other, (shape[1], shape[0])))
 
     @classmethod
     def from_dense(cls, dense: Tensor) -> Sparse:
@@ -49,6 +56,19 @@ class Sparse(TensorData):
     def device(self) -> torch.device:
         """Where the entries live."""
         return self.matrix.device
+
+    def rows(self, index: Tensor) -> Sparse:
+        """Some rows [r, m], in the order of `index` [r] int64; a row may come twice.
+
+        Example:
+            >>> sparse = Sparse.from_dense(torch.tensor([[0.0, 2.0], [0.0, 0.0], [1.0, 0.0]]))
+            >>> sparse.rows(torch.tensor([2, 0])).matrix.to_dense()
+            tensor([[1., 0.],
+                    [0., 2.]])
+        """
+        matrix = self.matrix
+        chosen = select_rows(matrix.crow_indices(), matrix.col_indices(), matrix.values(), index)
+        return self._of_rows(*chosen, (len(index), self.shape[1]))
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Sparse:
         """The same matrix with `function` applied to both forms."""
@@ -80,10 +100,14 @@ class _Product(torch.autograd.Function):
         return ctx.transposed @ grad, None, None
 
 
-def _csr(row: Tensor, col: Tensor, value: Tensor, shape: tuple[int, int]) -> Tensor:
-    key, place = torch.unique(row * shape[1] + col, return_inverse=True)
-    merged = value.new_zeros(len(key)).index_add_(0, place, value)
-    indptr = torch.searchsorted(key, torch.arange(shape[0] + 1, device=key.device) * shape[1])
+def _rows(row: Tensor, col: Tensor, value: Tensor, shape: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+    """Row starts, columns and values, sorted; what stands at the same place is added."""
+    indptr, indices, merged = build_csr(row, col, shape[0], shape[1], value.double())
+    assert merged is not None
+    return indptr, indices.long(), merged.to(value.dtype)
+
+
+def _csr(indptr: Tensor, indices: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta", category=UserWarning)
-        return torch.sparse_csr_tensor(indptr, key % shape[1], merged, shape, check_invariants=False)
+        return torch.sparse_csr_tensor(indptr, indices, values, shape, check_invariants=False)

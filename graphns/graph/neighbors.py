@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from graphns.graph.graph import Graph
-from graphns.kernels.neighbors import neighbor_positions, relabel
+from graphns.kernels.neighbors import edges_at, neighbor_positions, relabel
 from graphns.streams import Stream
 
 
@@ -64,17 +64,14 @@ def sample_neighbors(
                          "candidate j is node num_src + j")
     if weighted and graph.weight is None:
         raise ValueError("weighted=True needs a graph with weights: Graph.from_edge_index(..., weight=...)")
-    for fanout in fanouts:
-        if fanout < 1 and fanout != -1:
-            raise ValueError(f"a fanout must be at least 1, or -1 for all neighbours, got {fanout}")
+    check_fanouts(fanouts)
     node, _ = relabel(graph.rows(seeds.long()).contiguous())
     rows, cols, edges = [], [], []
     num_nodes, num_edges = [len(node)], []
     done = 0
     for hop, fanout in enumerate(fanouts):
         frontier = node[done:]
-        edge, owner = _hop(graph, frontier, fanout, stream.child(hop), replace, weighted)
-        found = graph.indices[edge].long()
+        edge, owner, found = _hop(graph, frontier, fanout, stream.child(hop), replace, weighted)
         before = len(node)
         node, place = relabel(torch.cat([node, found]))
         rows.append(place[before:])
@@ -88,10 +85,21 @@ def sample_neighbors(
                         num_nodes, num_edges)
 
 
+def check_fanouts(fanouts: Sequence[int]) -> None:
+    """Refuse a number of neighbours that is neither positive nor -1.
+
+    Raises:
+        ValueError: one is.
+    """
+    for fanout in fanouts:
+        if fanout < 1 and fanout != -1:
+            raise ValueError(f"a fanout must be at least 1, or -1 for all neighbours, got {fanout}")
+
+
 def _hop(
     graph: Graph, nodes: Tensor, fanout: int, stream: Stream, replace: bool, weighted: bool
-) -> tuple[Tensor, Tensor]:
-    """Positions [e] of the sampled edges, and which of `nodes` each belongs to [e]."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Positions [e] of the sampled edges, which of `nodes` each belongs to [e], and the neighbours [e]."""
     if fanout == -1:
         degree = graph.indptr[nodes + 1] - graph.indptr[nodes]
         owner = torch.repeat_interleave(torch.arange(len(nodes), device=nodes.device), degree)
@@ -100,8 +108,7 @@ def _hop(
         if weighted and graph.weight is not None:
             kept = graph.weight[edge] > 0
             edge, owner = edge[kept], owner[kept]
-        return edge, owner
+        return edge, owner, graph.indices[edge].long()
     cumulative = graph.cumulative_weight if weighted else None
     positions = neighbor_positions(graph.indptr, nodes, stream.row_keys(nodes), fanout, replace, cumulative)
-    kept = positions >= 0
-    return positions[kept], kept.nonzero()[:, 0]
+    return edges_at(positions, graph.indices)

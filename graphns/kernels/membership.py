@@ -11,6 +11,7 @@ from graphns.kernels.threads import run
 
 _SPAN, _ONE = np.uint64(16), np.uint64(1)
 _LANES = 64
+_MANY = 16  # from so many ids that all rows share, they are sorted, and rows are looked up in them
 
 
 def in_rows(indptr: Tensor, indices: Tensor, rows: Tensor, ids: Tensor) -> Tensor:
@@ -28,6 +29,11 @@ def in_rows(indptr: Tensor, indices: Tensor, rows: Tensor, ids: Tensor) -> Tenso
     if indptr.device.type != "cpu":
         return in_rows_torch(indptr, indices, rows, ids)
     found = torch.empty((len(rows), ids.shape[1]), dtype=torch.bool)
+    if len(ids) == 1 < len(rows) and ids.shape[1] >= _MANY:
+        ordered, place = ids[0].sort()
+        run(_shared_in_rows, len(rows), indptr.numpy(), indices.numpy(), rows.numpy(), ordered.numpy(), place.numpy(),
+            found.numpy(), cost=ids.shape[1])
+        return found
     run(_in_rows, len(rows), indptr.numpy(), indices.numpy(), rows.numpy(), ids.numpy(), found.numpy(),
         cost=ids.shape[1])
     return found
@@ -159,3 +165,30 @@ def _in_rows(begin, end, indptr, indices, rows, ids, found):
                     if first_j == width:
                         first_b, first_j = first_b + 1, 0
                 used = 0
+
+
+@compiled
+def _shared_in_rows(begin, end, indptr, indices, rows, ordered, place, found):
+    """Each row's entries are looked up among the ids, of which there are more; of a longer row, each id in the row."""
+    width = ordered.shape[0]
+    for b in range(begin, end):
+        if b + 16 < end:
+            prefetch(indptr, np.uint64(max(rows[b + 16], 0)))
+        if b + 8 < end and rows[b + 8] >= 0:
+            start = indptr[rows[b + 8]]
+            if start < indices.shape[0]:
+                prefetch(indices, start)
+        for j in range(width):
+            found[b, j] = False
+        if rows[b] < 0:
+            continue
+        start, stop = indptr[rows[b]], indptr[rows[b] + 1]
+        if stop - start > width:
+            for j in range(width):
+                found[b, place[j]] = holds(indices, start, stop, ordered[j])
+            continue
+        for e in range(start, stop):
+            at = find(ordered, 0, width, indices[e])
+            while at < width and ordered[at] == indices[e]:
+                found[b, place[at]] = True
+                at += 1

@@ -98,6 +98,30 @@ def _weighted_without_torch(words: Tensor, first: Tensor, stop: Tensor, cumulati
     return positions
 
 
+def edges_at(positions: Tensor, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The drawn edges, row by row: what `neighbor_positions` gave, without the empty slots.
+
+    Args:
+        positions: [B, fanout] int64, -1 where there is none.
+        indices: [E] int32 or int64.
+
+    Returns:
+        positions [e], the row of each in [0, B) and its entry of `indices`, all int64.
+    """
+    if positions.device.type != "cpu":
+        return edges_at_torch(positions, indices)
+    edge, owner, found = (empty(positions.numel()) for _ in range(3))
+    size = _edges_at(positions.numpy(), indices.numpy(), edge.numpy(), owner.numpy(), found.numpy())
+    return edge[:size], owner[:size], found[:size]
+
+
+def edges_at_torch(positions: Tensor, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The definition, on any device."""
+    kept = positions >= 0
+    edge = positions[kept]
+    return edge, kept.nonzero()[:, 0], indices[edge].long()
+
+
 def relabel(nodes: Tensor) -> tuple[Tensor, Tensor]:
     """The distinct values of `nodes` [n] in order of first appearance, and the place of each node among them [n]."""
     if nodes.device.type != "cpu":
@@ -116,6 +140,21 @@ def relabel_torch(nodes: Tensor) -> tuple[Tensor, Tensor]:
     rank = torch.empty_like(order)
     rank[order] = torch.arange(len(order), device=nodes.device)
     return values[order], rank[inverse]
+
+
+@compiled
+def _edges_at(positions, indices, edge, owner, found):
+    size = 0
+    for b in range(positions.shape[0]):
+        if b + 8 < positions.shape[0]:
+            for at in positions[b + 8]:
+                if at >= 0:
+                    prefetch(indices, at)
+        for at in positions[b]:
+            if at >= 0:
+                edge[size], owner[size], found[size] = at, b, indices[at]
+                size += 1
+    return size
 
 
 @compiled

@@ -80,6 +80,24 @@ def test_sparse_adds_entries_at_one_place() -> None:
     assert sparse.transposed.to_dense().T.tolist() == sparse.matrix.to_dense().tolist()
 
 
+def test_sparse_rows_and_their_gradient() -> None:
+    x = features(20, 7)
+    index = torch.tensor([3, 19, 3, 0])
+    chosen = Sparse.from_dense(x).rows(index)
+    assert chosen.shape == (4, 7)
+    assert torch.equal(chosen.matrix.to_dense(), x[index]) and torch.equal(chosen.transposed.to_dense(), x[index].T)
+    weight = torch.rand(7, 2, requires_grad=True)
+    (grad,) = torch.autograd.grad(((chosen @ weight) ** 2).sum(), [weight])
+    (expected,) = torch.autograd.grad(((x[index] @ weight) ** 2).sum(), [weight])
+    torch.testing.assert_close(grad, expected)
+    assert Sparse.from_dense(x).rows(index[:0]).shape == (0, 7)
+
+
+def test_sparse_refuses_entries_outside() -> None:
+    with pytest.raises(ValueError, match=r"destination id 3, outside \[0, 3\)"):
+        Sparse.from_entries(torch.tensor([0]), torch.tensor([3]), torch.tensor([1.0]), (2, 3))
+
+
 def test_sparse_without_entries() -> None:
     sparse = Sparse.from_dense(torch.zeros(2, 3))
     assert (sparse @ torch.ones(3, 4)).tolist() == [[0] * 4] * 2

@@ -61,12 +61,25 @@ def test_long_rows_and_many_threads():
     rows = torch.arange(50).repeat(40)
     ids = torch.randint(-5, 9005, (2000, 30), generator=generator)
     got = in_rows(indptr, indices, rows, ids)
+    shared = in_rows(indptr, indices, rows, ids[:1])
+    assert torch.equal(shared, in_rows(indptr, indices, rows, ids[:1].expand(2000, 30).contiguous()))
     known = torch.zeros(50, 9010, dtype=torch.bool)
     known[row, col] = True
     assert torch.equal(got, known[rows[:, None], ids] & (ids >= 0))
     flat = [bool(holds(indices.numpy(), int(indptr[r]), int(indptr[r + 1]), int(i)))
             for r, i in zip(rows[:200].tolist(), ids[:200, 0].tolist(), strict=True)]
     assert flat == got[:200, 0].tolist()
+
+
+@given(LISTS, st.lists(st.integers(-3, 125), min_size=1, max_size=60), st.booleans())
+def test_shared_ids_in_any_order_and_again(lists, values, wide):
+    """Few ids are searched for, many are sorted; some come several times, some rows are longer than the ids."""
+    indptr, indices = rows_of(lists, 121, wide)
+    rows = torch.tensor([*range(-1, len(lists)), 0, -1])
+    got = in_rows(indptr, indices, rows, torch.tensor([values]))
+    for b, row in enumerate(rows.tolist()):
+        known = lists[row] if row >= 0 else set()
+        assert got[b].tolist() == [value in known for value in values]
 
 
 @pytest.mark.parametrize("lists", [[set()], [set(), set()]])

@@ -37,6 +37,23 @@ def test_versions_agree(
     assert torch.equal(neighbors.neighbor_positions(*arguments), found)
 
 
+@pytest.mark.parametrize("wide", [False, True])
+def test_edges_at(wide: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, rows, keys = setting(130)
+    indices = graph.indices.long() if wide else graph.indices
+    for positions in (neighbors.neighbor_positions(graph.indptr, rows, keys, 7), torch.full((3, 2), -1),
+                      torch.empty((0, 4), dtype=torch.int64)):
+        expected = neighbors.edges_at_torch(positions, indices)
+        for found, wanted in zip(neighbors.edges_at(positions, indices), expected, strict=True):
+            assert torch.equal(found, wanted) and found.dtype == torch.int64
+    positions = neighbors.neighbor_positions(graph.indptr, rows, keys, 7)
+    expected = neighbors.edges_at(positions, indices)
+    assert len(expected[0]) > 100 and torch.equal(expected[2], graph.indices[expected[0]].long())
+    run_as_python(monkeypatch, neighbors)
+    for found, wanted in zip(neighbors.edges_at(positions, indices), expected, strict=True):
+        assert torch.equal(found, wanted)
+
+
 def test_relabel(monkeypatch: pytest.MonkeyPatch) -> None:
     nodes = torch.tensor([5, 3, 5, 9, 3, 0, 2**40])
     for version in (neighbors.relabel, neighbors.relabel_torch):

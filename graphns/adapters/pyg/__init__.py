@@ -17,11 +17,18 @@ What differs from PyG 2.8, each time because PyG's answer is wrong, slow or miss
   function here. In PyG it governs one of them, Python's `random` the other;
 - a `Graph` in place of `edge_index` skips building the index, which is most of a call.
 
-Int32 input gives int64 results, and results lie on the input's device, as in PyG. Nothing here imports PyG, except
-`install` and `patched`, which put these functions in the place of PyG's own.
+Int32 input gives int64 results, and results lie on the input's device, as in PyG.
+
+Beside the functions stands `NeighborSampler`: sampled neighbourhoods and negatives for `NodeLoader`, without pyg-lib or
+torch-sparse.
+
+Nothing here imports PyG, except `NeighborSampler`, when it is asked for, and `install` and `patched`, which put these
+functions in the place of PyG's own.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from graphns.adapters.pyg.batched import batched_negative_sampling
 from graphns.adapters.pyg.functions import (
@@ -31,7 +38,11 @@ from graphns.adapters.pyg.functions import (
 )
 from graphns.adapters.pyg.patch import install, patched, uninstall
 
+if TYPE_CHECKING:
+    from graphns.adapters.pyg.neighbor_sampler import NeighborSampler
+
 __all__ = [
+    "NeighborSampler",
     "batched_negative_sampling",
     "install",
     "negative_sampling",
@@ -40,3 +51,12 @@ __all__ = [
     "structured_negative_sampling_feasible",
     "uninstall",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # a class of PyG's: PyG takes seconds to import, which the functions need not wait for
+    if name == "NeighborSampler":
+        from graphns.adapters.pyg.neighbor_sampler import NeighborSampler
+
+        return NeighborSampler
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
