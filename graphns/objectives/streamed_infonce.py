@@ -8,7 +8,6 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from graphns.graph.graph import Graph
 from graphns.objectives.block_pairs import BlockPairs, crossed_pairs
@@ -75,8 +74,9 @@ def streamed_infonce(
     _check(first, second, temperature, anchors, excluded, precision)
     if block is not None and block < 1:
         raise ValueError(f"block must be at least 1, got {block}")
-    scores = ScoreTiles(float(temperature), block or _BLOCK.get(first.device.type, 2048), precision == "bf16", anchors)
-    loss: Tensor = _StreamedInfoNCE.apply(first, second, scores, excluded)  # type: ignore[no-untyped-call]
+    rows = (None, None) if excluded is None else (excluded.indptr, excluded.indices)
+    loss: Tensor = _forward(first, second, anchors, *rows, float(temperature),
+                            block or _BLOCK.get(first.device.type, 2048), precision == "bf16")[0]
     return loss
 
 
@@ -107,51 +107,95 @@ def _check(first: Tensor, second: Tensor, temperature: float, anchors: Tensor | 
                          f"{str(first.device)!r})")
 
 
-class _StreamedInfoNCE(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, first: Tensor, second: Tensor, scores: ScoreTiles, excluded: Graph | None) -> Tensor:
-        views = (first, second)
-        left, right = scores.asking(views)
-        positive = (left * right).sum(1) / scores.temperature
-        crossed = crossed_pairs(excluded, first, scores.anchors, scores.block)
-        longest = max(float(torch.linalg.vector_norm(view, dim=1).max()) for view in views)
-        # one exponential then serves a row's sum and a column's; NaN is no bound
-        plain = longest**2 / scores.temperature <= _BOUND[first.dtype] and crossed[0] is crossed[1]
-        if plain:
-            rest = _log_sums(scores, views, crossed[0], len(positive))
-        else:
-            rest = _log_sums_by_maxima(scores, views, crossed, positive)
-        losses = F.softplus(rest - positive)  # log(1 + rest / positive), exact where the rest is nothing too
-        if any(ctx.needs_input_grad):
-            ctx.scores, ctx.crossed, ctx.plain = scores, crossed, plain
-            # log of the whole denominator [2, B], and what the positive is pulled with [B]
-            ctx.save_for_backward(first, second, losses + positive, torch.sigmoid(rest - positive).sum(0))
-        return losses.mean()
+def streamed_forward(
+    first: Tensor, second: Tensor, anchors: Tensor | None, indptr: Tensor | None, indices: Tensor | None,
+    temperature: float, block: int, half: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The loss, a scalar; log of the whole denominators [2, B]; and what pulls each node's two vectors [B]."""
+    scores = ScoreTiles(temperature, block, half, anchors)
+    views = (first, second)
+    left, right = scores.asking(views)
+    positive = (left * right).sum(1) / temperature
+    crossed = crossed_pairs(_graph(indptr, indices), first, anchors, block)
+    if _is_plain(views, temperature, crossed):
+        rest = _log_sums(scores, views, crossed[0], len(positive))
+    else:
+        rest = _log_sums_by_maxima(scores, views, crossed, positive)
+    losses = F.softplus(rest - positive)  # log(1 + rest / positive), exact where the rest is nothing too
+    return losses.mean(), losses + positive, torch.sigmoid(rest - positive).sum(0)
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        scores: ScoreTiles = ctx.scores
-        first, second, log_denominator, pull = ctx.saved_tensors
-        views = (first, second)
-        to_tables = [torch.zeros_like(view) for view in views]
-        left, right = scores.asking(views)
-        to_rows = to_tables if scores.anchors is None else [torch.zeros_like(left), torch.zeros_like(right)]
-        to_rows[0].addcmul_(pull[:, None], right, value=-1)
-        to_rows[1].addcmul_(pull[:, None], left, value=-1)
-        if ctx.plain:
-            weighted = _weights(scores, views, ctx.crossed[0], log_denominator)
-        else:
-            weighted = _weights_by_logs(scores, views, ctx.crossed, log_denominator)
-        for tile, weights in weighted:
-            _add_product(to_rows[tile.left][tile.rows], weights, tile.keys)
-            _add_product(to_tables[tile.right][tile.columns], weights.T, tile.queries)
-        if scores.anchors is not None:
-            for to_table, to_row in zip(to_tables, to_rows, strict=True):
-                to_table.index_add_(0, scores.anchors, to_row)
-        scale = grad / (2 * len(pull) * scores.temperature)
-        return *(each.mul_(scale) if needed else None
-                 for each, needed in zip(to_tables, ctx.needs_input_grad[:2], strict=True)), None, None
+
+def streamed_backward(
+    grad: Tensor, first: Tensor, second: Tensor, anchors: Tensor | None, indptr: Tensor | None, indices: Tensor | None,
+    log_denominator: Tensor, pull: Tensor, temperature: float, block: int, half: bool,
+) -> tuple[Tensor, Tensor]:
+    """The gradients [N, d] of both views, from what `streamed_forward` gave."""
+    scores = ScoreTiles(temperature, block, half, anchors)
+    views = (first, second)
+    crossed = crossed_pairs(_graph(indptr, indices), first, anchors, block)
+    if _is_plain(views, temperature, crossed):
+        weighted = _weights(scores, views, crossed[0], log_denominator)
+    else:
+        weighted = _weights_by_logs(scores, views, crossed, log_denominator)
+    to_tables = (torch.zeros_like(first), torch.zeros_like(second))
+    left, right = scores.asking(views)
+    to_rows = to_tables if anchors is None else (torch.zeros_like(left), torch.zeros_like(right))
+    to_rows[0].addcmul_(pull[:, None], right, value=-1)
+    to_rows[1].addcmul_(pull[:, None], left, value=-1)
+    for tile, weights in weighted:
+        _add_product(to_rows[tile.left][tile.rows], weights, tile.keys)
+        _add_product(to_tables[tile.right][tile.columns], weights.T, tile.queries)
+    if anchors is not None:
+        for to_table, to_row in zip(to_tables, to_rows, strict=True):
+            to_table.index_add_(0, anchors, to_row)
+    scale = grad / (2 * len(pull) * temperature)
+    return to_tables[0].mul_(scale), to_tables[1].mul_(scale)
+
+
+def _graph(indptr: Tensor | None, indices: Tensor | None) -> Graph | None:
+    return None if indptr is None or indices is None else Graph(indptr, indices)
+
+
+def _is_plain(views: Sequence[Tensor], temperature: float, crossed: tuple[BlockPairs, BlockPairs]) -> bool:
+    """Whether one exponential serves a row's sum and a column's: no logit overflows, and both leave out the same."""
+    longest = max(float(torch.linalg.vector_norm(view, dim=1).max()) for view in views)
+    return longest**2 / temperature <= _BOUND[views[0].dtype] and crossed[0] is crossed[1]
+
+
+# operators, so that torch.compile takes them whole instead of unrolling thousands of tiles
+_forward = torch.library.custom_op(
+    "graphns::streamed_infonce", streamed_forward, mutates_args=(),
+    schema="(Tensor first, Tensor second, Tensor? anchors, Tensor? indptr, Tensor? indices, float temperature, "
+           "SymInt block, bool half) -> (Tensor, Tensor, Tensor)")
+_backward = torch.library.custom_op(
+    "graphns::streamed_infonce_backward", streamed_backward, mutates_args=(),
+    schema="(Tensor grad, Tensor first, Tensor second, Tensor? anchors, Tensor? indptr, Tensor? indices, "
+           "Tensor log_denominator, Tensor pull, float temperature, SymInt block, bool half) -> (Tensor, Tensor)")
+
+
+@_forward.register_fake
+def _(first: Tensor, second: Tensor, anchors: Tensor | None, *options: Any) -> tuple[Tensor, Tensor, Tensor]:
+    batch = len(first if anchors is None else anchors)
+    return first.new_empty(()), first.new_empty((2, batch)), first.new_empty(batch)
+
+
+@_backward.register_fake
+def _(grad: Tensor, first: Tensor, second: Tensor, *options: Any) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(first), torch.empty_like(second)
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    ctx.save_for_backward(*inputs[:5], *output[1:])
+    ctx.options = inputs[5:]
+
+
+def _differentiate(ctx: Any, grad: Tensor, *unused: Tensor) -> tuple[Tensor | None, ...]:
+    to_first, to_second = _backward(grad, *ctx.saved_tensors, *ctx.options)
+    wants_first, wants_second = ctx.needs_input_grad[:2]
+    return to_first if wants_first else None, to_second if wants_second else None, *(None,) * 6
+
+
+_forward.register_autograd(_differentiate, setup_context=_save)
 
 
 def _log_sums(scores: ScoreTiles, views: Sequence[Tensor], pairs: BlockPairs, batch: int) -> Tensor:

@@ -185,10 +185,16 @@ class Largest(TorchDispatchMode):
 def test_no_tensor_grows_with_the_square(temperature: float, precision: str, anchors: Tensor | None) -> None:
     n, d, block = 600, 8, 64
     inputs = views(n, d, torch.float32)
-    with Largest() as largest:
-        loss = streamed_infonce(*inputs, temperature=temperature, anchors=anchors, block=block, precision=precision)
-        loss.backward()
-    assert inputs[0].grad is not None and block * block // 2 < largest.numel <= max(n * d, block * block)
+    first, second = (each.detach() for each in inputs)
+    options = (temperature, block, precision == "bf16")
+    with Largest() as largest:  # of what the operators do inside
+        loss, log_denominator, pull = module.streamed_forward(first, second, anchors, None, None, *options)
+        gradient = module.streamed_backward(loss.new_ones(()), first, second, anchors, None, None, log_denominator,
+                                            pull, *options)
+    assert block * block // 2 < largest.numel <= max(n * d, block * block)
+    public = streamed_infonce(*inputs, temperature=temperature, anchors=anchors, block=block, precision=precision)
+    assert torch.equal(public, loss)
+    assert all(torch.equal(*pair) for pair in zip(torch.autograd.grad(public, inputs), gradient, strict=True))
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.4, 0.1])
@@ -258,9 +264,38 @@ def test_one_view_may_be_without_gradient() -> None:
 
 def test_a_second_derivative_is_refused() -> None:
     inputs = views()
-    grad = torch.autograd.grad(streamed_infonce(*inputs), inputs, create_graph=True)[0]
-    with pytest.raises(RuntimeError, match="does not require grad"):
+    scale = torch.ones((), dtype=torch.float64, requires_grad=True)
+    grad = torch.autograd.grad(scale * streamed_infonce(*inputs), inputs, create_graph=True)[0]
+    with pytest.raises(RuntimeError, match="no autograd formula was registered"):
         torch.autograd.grad(grad.sum(), inputs)
+
+
+def test_a_gradient_may_be_asked_for_twice() -> None:
+    inputs = views()
+    loss = streamed_infonce(*inputs)
+    once = torch.autograd.grad(loss, inputs, retain_graph=True)
+    assert all(torch.equal(*pair) for pair in zip(once, torch.autograd.grad(loss, inputs), strict=True))
+
+
+@pytest.mark.parametrize("graph", ["none", "undirected"])
+def test_torch_compile_takes_it_in_whole(graph: str) -> None:
+    inputs, excluded = views(), GRAPHS[graph]
+    torch._dynamo.reset()
+    compiled = torch.compile(lambda u, v: streamed_infonce(2 * u, v, block=8, excluded=excluded) * 3,
+                             backend="aot_eager", fullgraph=True)
+    ours = compiled(*inputs)
+    theirs = streamed_infonce(2 * inputs[0], inputs[1], block=8, excluded=excluded) * 3
+    torch.testing.assert_close(ours, theirs)
+    for one, other in zip(gradients(ours, inputs), gradients(theirs, inputs), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_the_operators_keep_torchs_rules(graph: str) -> None:
+    inputs, excluded = views(9), None if graph == "none" else random_graph(9, graph == "directed")
+    rows = (None, None) if excluded is None else (excluded.indptr, excluded.indices)
+    for anchors in (None, torch.tensor([3, 1])):
+        torch.library.opcheck(module._forward, (*inputs, anchors, *rows, 0.5, 4, False))
 
 
 def test_not_finite_is_seen() -> None:
