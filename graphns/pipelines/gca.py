@@ -14,6 +14,7 @@ from graphns.encoders.gcn import gcn_adjacency
 from graphns.encoders.sparse import Sparse
 from graphns.graph.centrality import MEASURES, centrality
 from graphns.pipelines.grace_config import PRESETS, GraceConfig
+from graphns.pipelines.minibatch import Minibatch
 from graphns.pipelines.node import NodeResult, fit
 from graphns.pipelines.two_views import TwoViews, View
 from graphns.pipelines.two_views_loss import direction_loss
@@ -53,6 +54,8 @@ class GcaConfig(GraceConfig):
         """Check the values once, where they come in."""
         super().__post_init__()
         self.check_choice("augmentation", "augmentation", tuple(MEASURES))
+        if self.num_neighbors is not None:
+            raise ValueError("GCA's rates are those of the whole graph: leave num_neighbors at None")
         if not 0 < self.threshold < 1:
             raise ValueError(f"threshold must be in (0, 1), got {self.threshold}")
 
@@ -85,12 +88,13 @@ class Gca(TwoViews):
         self.register_buffer("edge_weights", edge_weights(data.edge_index.cpu(), central), persistent=False)
         self.register_buffer("feature_weights", columns, persistent=False)
 
-    def views(self, data: NodeData, stream: Stream) -> tuple[View, View]:
+    def views(self, data: NodeData | Minibatch, stream: Stream) -> tuple[View, View]:
         """Two views of the data that the model was made for, keyed by `stream`.
 
         Raises:
             ValueError: these are other data.
         """
+        assert isinstance(data, NodeData)  # mini-batches are refused with the settings
         if (data.edge_index.shape[1], data.num_features) != (len(self.edge_weights), len(self.feature_weights)):
             raise ValueError(f"this model was made for a graph of {len(self.edge_weights)} edges and "
                              f"{len(self.feature_weights)} features, but {data.name} has {data.edge_index.shape[1]} "

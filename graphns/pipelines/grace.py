@@ -10,6 +10,7 @@ from graphns.base import Negatives, Query, Sampler
 from graphns.data.node import NodeData
 from graphns.encoders.gcn import gcn_adjacency
 from graphns.pipelines.grace_config import GraceConfig
+from graphns.pipelines.minibatch import Minibatch
 from graphns.pipelines.node import NodeResult, fit
 from graphns.pipelines.two_views import TwoViews, View, every_node
 from graphns.pipelines.two_views_loss import direction_loss
@@ -24,7 +25,7 @@ class Grace(TwoViews):
 
     over_all = True
 
-    def views(self, data: NodeData, stream: Stream) -> tuple[View, View]:
+    def views(self, data: NodeData | Minibatch, stream: Stream) -> tuple[View, View]:
         """Two views; see `make_views`."""
         return make_views(data, self.config, stream)
 
@@ -34,7 +35,7 @@ class Grace(TwoViews):
         return direction_loss(from_view, to_view, sampler, query, negatives, self.config)
 
 
-def make_views(data: NodeData, config: GraceConfig, stream: Stream) -> tuple[View, View]:
+def make_views(data: NodeData | Minibatch, config: GraceConfig, stream: Stream) -> tuple[View, View]:
     """Two views of the data: edges and feature columns dropped at the rates of `config`, keyed by `stream`."""
     views = []
     for number, (edge_rate, feature_rate) in enumerate(zip(config.drop_edge, config.drop_feature, strict=True)):

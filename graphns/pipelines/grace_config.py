@@ -46,6 +46,9 @@ class GraceConfig(NodeConfig):
         patience: epochs without a lower loss after which the run stops and takes the weights of the lowest; None: all.
         k: negatives an anchor; each is used in both views.
         batch_size: anchors a step, drawn without replacement; None: every node.
+        num_neighbors: None: each step embeds the whole graph. Numbers of neighbours, one for each hop: an epoch goes
+            over all anchors in mini-batches of batch_size, and a step embeds sampled neighbourhoods of its anchors and
+            negatives alone (`graphns.pipelines.minibatch`). `All` then means all of the batch.
         corrected: divide the draws' density out of the loss (needs a sampler of density "marginal").
         exclude: what the all-negatives loss leaves out beside the anchor: "self" nothing (GRACE), or "neighbors".
         seed: of the weights, the views, the anchors and the draws.
@@ -71,6 +74,7 @@ class GraceConfig(NodeConfig):
     weight_decay: float = 1e-5
     k: int = 256
     batch_size: int | None = None
+    num_neighbors: tuple[int, ...] | None = None
     corrected: bool = False
     exclude: Exclude = "self"
 
@@ -89,7 +93,20 @@ class GraceConfig(NodeConfig):
             raise ValueError(f"sharpness must be at least 0, got {self.sharpness}")
         if self.batch_size is not None and self.batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, or None for every node, got {self.batch_size}")
+        if self.num_neighbors is not None:
+            self._check_minibatches()
         self.check_choice("activation", "activation", ACTIVATIONS)
         if self.exclude not in ("self", "neighbors"):
             raise ValueError(f"exclude must be 'self' or 'neighbors', got {self.exclude!r}")
         self.check_rates("drop_edge", "drop_feature")
+
+    def _check_minibatches(self) -> None:
+        given = self.num_neighbors
+        fanouts = tuple(given) if isinstance(given, list | tuple) else ()
+        if not fanouts or not all(isinstance(each, int) and (each > 0 or each == -1) for each in fanouts):
+            raise ValueError(f"num_neighbors must be a number above 0, or -1 for all, for each hop, got {given}")
+        object.__setattr__(self, "num_neighbors", fanouts)
+        if self.batch_size is None:
+            raise ValueError("num_neighbors needs batch_size: how many anchors a mini-batch has")
+        if self.corrected:
+            raise ValueError("corrected=True with num_neighbors: a mini-batch's loss has no correction; leave one out")

@@ -20,6 +20,7 @@ from graphns.objectives.row_blocks import row_blocks
 from graphns.pipelines.grace import make_views
 from graphns.pipelines.grace_config import PRESETS, GraceConfig
 from graphns.pipelines.method import VIEWS, Step
+from graphns.pipelines.minibatch import Minibatch
 from graphns.pipelines.node import NodeResult, fit
 from graphns.pipelines.two_views import TwoViews, View
 from graphns.pipelines.two_views_loss import direction_loss, two_view_loss
@@ -83,6 +84,8 @@ class ProGCLConfig(GraceConfig):
         if self.objective != "infonce" or self.corrected:
             raise ValueError(f"ProGCL weighs negatives its own way, got objective={self.objective!r} and corrected="
                              f"{self.corrected}: leave them at 'infonce' and False")
+        if self.num_neighbors is not None:
+            raise ValueError("ProGCL's mixture is fitted to the whole graph: leave num_neighbors at None")
         if self.patience is not None:
             raise ValueError(f"patience={self.patience}: the loss changes at start_epoch, so losses before and after "
                              "cannot be compared; leave it at None")
@@ -123,7 +126,7 @@ class ProGCL(TwoViews):
         """Before the fit it is GRACE."""
         return self.mixture is None
 
-    def views(self, data: NodeData, stream: Stream) -> tuple[View, View]:
+    def views(self, data: NodeData | Minibatch, stream: Stream) -> tuple[View, View]:
         """Two views, as GRACE's."""
         return make_views(data, self.config, stream)
 

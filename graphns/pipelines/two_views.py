@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -17,13 +18,15 @@ from graphns.encoders.sparse import Sparse
 from graphns.kernels.gather_dot import gather_dot
 from graphns.objectives.streamed_infonce import streamed_infonce
 from graphns.pipelines.grace_config import GraceConfig
-from graphns.pipelines.method import ANCHORS, DRAWS, NodeMethod, Step, reads_feedback
+from graphns.pipelines.method import ANCHORS, DRAWS, VIEWS, NodeMethod, Step, reads_feedback
+from graphns.pipelines.minibatch import Minibatch, minibatches
 from graphns.pipelines.node_config import NodeConfig
 from graphns.samplers.compose.all import All
 from graphns.scorers.table import TableModel
 from graphns.streams import Stream
 
 _LOSS = DRAWS + 1  # the stream of what a loss draws
+_BATCHES = 5  # those of an epoch's mini-batches, a child each
 
 
 class View(NamedTuple):
@@ -68,7 +71,7 @@ class TwoViews(NodeMethod):
         return F.normalize(projections.float(), dim=1)
 
     @abstractmethod
-    def views(self, data: NodeData, stream: Stream) -> tuple[View, View]:
+    def views(self, data: NodeData | Minibatch, stream: Stream) -> tuple[View, View]:
         """Two views of the data, drawn from `stream`."""
 
     @abstractmethod
@@ -107,6 +110,31 @@ class TwoViews(NodeMethod):
         loss = (self.direction(first, second, sampler, query, negatives, stream.child(_LOSS, 0))
                 + self.direction(second, first, sampler, query, negatives, stream.child(_LOSS, 1))) / 2
         return Step(loss, query, negatives, _feedback(first, second, query, negatives, loss, sampler), sample_seconds)
+
+    def steps(self, data: NodeData, sampler: Sampler | None, stream: Stream, epoch: int) -> Iterator[Step]:
+        """The one step of an epoch; with `config.num_neighbors`, a step for each mini-batch of the anchors."""
+        config = self.config
+        if config.num_neighbors is None:
+            yield from super().steps(data, sampler, stream, epoch)
+            return
+        assert config.batch_size is not None
+        batches = minibatches(data, sampler, num_neighbors=config.num_neighbors, batch_size=config.batch_size,
+                              stream=stream, k=config.k, epoch=epoch)
+        start = time.perf_counter()
+        for number, batch in enumerate(batches):
+            loading = time.perf_counter() - start
+            yield self.batch_step(batch, sampler, stream.child(_BATCHES, number), loading)
+            start = time.perf_counter()
+
+    def batch_step(self, batch: Minibatch, sampler: Sampler | None, stream: Stream, loading: float = 0.0) -> Step:
+        """The step of a mini-batch: two views of its sub-graph, and the loss of its anchors against its negatives."""
+        first, second = (self(batch.features, view.adjacency, view.keep)
+                         for view in self.views(batch, stream.child(VIEWS)))
+        query, negatives = batch.placed
+        assert sampler is not None and negatives is not None
+        loss = (self.direction(first, second, sampler, query, negatives, stream.child(_LOSS, 0))
+                + self.direction(second, first, sampler, query, negatives, stream.child(_LOSS, 1))) / 2
+        return Step(loss, batch.query, batch.negatives, Feedback(loss=loss), loading)
 
     @torch.no_grad()
     def embed(self, data: NodeData) -> Tensor:

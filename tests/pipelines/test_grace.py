@@ -294,3 +294,61 @@ def test_cora_step(data_root: Path) -> None:
     result = train(data, None, GraceConfig.preset("Cora", epochs=1))
     assert result.losses[0] == pytest.approx(torch.tensor(2 * 2708 - 1.0).log().item(), abs=0.02)
     assert result.num_drawn == 2708 * 2707
+
+
+# mini-batches
+
+
+def batched(**changes: Any) -> GraceConfig:
+    return SMALL.replace(batch_size=8, num_neighbors=(-1, -1, -1), drop_edge=(0.0, 0.0), drop_feature=(0.0, 0.0),
+                         **changes)
+
+
+def test_an_epoch_of_mini_batches_goes_over_every_anchor_once() -> None:
+    data, config = tiny(), batched()
+    model = Grace.seeded(data, config)
+    steps = list(model.steps(data, Uniform(data.graph), Stream(0), 0))
+    assert [done.query.batch_size for done in steps if done.query] == [8, 8, 8, 6]
+    anchors = torch.cat([done.query.anchor for done in steps if done.query])
+    assert sorted(anchors.tolist()) == list(range(30))
+    assert all(bool((~data.graph.has_edge(done.query.anchor, done.negatives.ids))[done.negatives.mask].all())
+               for done in steps if done.query and done.negatives)
+
+
+def test_a_mini_batch_with_every_neighbour_has_the_loss_of_the_whole_graph() -> None:
+    """Nothing dropped and one hop more than layers: the embeddings of anchors and negatives are exact."""
+    data, config = tiny(), batched()
+    model = Grace.seeded(data, config)
+    done = next(iter(model.steps(data, Uniform(data.graph), Stream(0), 0)))
+    assert done.query is not None and done.negatives is not None
+    whole = model(data.features, data.adjacency)
+    wanted = direction_loss(whole, whole, Uniform(data.graph), done.query, done.negatives, config)
+    torch.testing.assert_close(done.loss, wanted)
+
+
+@pytest.mark.parametrize("kind", ["uniform", "all"])
+def test_mini_batches_resume_bit_for_bit(tmp_path: Path, kind: str) -> None:
+    data = tiny()
+    config = SMALL.replace(batch_size=8, num_neighbors=(3, 2), epochs=4)
+
+    def sampler() -> Sampler | None:
+        return None if kind == "all" else Uniform(data.graph)
+
+    whole = train(data, sampler(), config)
+    with pytest.raises(Cut):
+        train(data, sampler(), config, folder=tmp_path, checkpoint_every=1, progress=cut_after(2))
+    resumed = train(data, sampler(), config, folder=tmp_path)
+    assert torch.equal(resumed.embeddings, whole.embeddings) and resumed.losses == whole.losses
+    assert resumed.num_drawn == whole.num_drawn > 0
+
+
+def test_what_mini_batches_cannot_serve_is_refused() -> None:
+    data = tiny()
+    with pytest.raises(ValueError, match="num_neighbors needs batch_size"):
+        SMALL.replace(num_neighbors=(3, 3))
+    with pytest.raises(ValueError, match=r"num_neighbors must be a number above 0, or -1 for all, for each hop"):
+        SMALL.replace(num_neighbors=(0,), batch_size=4)
+    with pytest.raises(ValueError, match="corrected=True with num_neighbors"):
+        SMALL.replace(num_neighbors=(2,), batch_size=4, corrected=True)
+    with pytest.raises(ValueError, match="Adversarial"):
+        train(data, Adversarial.from_graph(data.graph, exclude="self"), batched())
