@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from graphns.data.node import NodeData
+from graphns.data.pyg_files import data_allowed
 from graphns.data.raw_npz import parse_raw, read_arrays
 from graphns.encoders.sparse import Sparse
 
@@ -60,7 +61,9 @@ def node_data(name: str, found: Mapping[str, Any], split: int = 0) -> NodeData:
     # a mask that is the same in all splits, such as WikiCS' test mask, has no second dimension
     counts = {mask.shape[1] for mask in masks if isinstance(mask, Tensor) and mask.dim() == 2}
     num_splits = max(counts, default=1)
-    if not 0 <= split < num_splits or len(counts) > 1:
+    if len(counts) > 1:
+        raise ValueError(f"the masks of {name} are of {' and '.join(map(str, sorted(counts)))} splits; they must agree")
+    if not 0 <= split < num_splits:
         raise ValueError(f"{name} has {num_splits} split(s) of its own, numbered from 0; there is no split {split}")
     train, val, test = (mask[:, split].contiguous() if isinstance(mask, Tensor) and mask.dim() == 2 else mask
                         for mask in masks)
@@ -68,15 +71,8 @@ def node_data(name: str, found: Mapping[str, Any], split: int = 0) -> NodeData:
 
 
 def _pt(path: Path) -> dict[str, Any]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # torch deprecates what PyG's import calls
-        from torch_geometric.data import Data
-        from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
-        from torch_geometric.data.storage import GlobalStorage
-
     try:
-        with torch.serialization.safe_globals([Data, DataEdgeAttr, DataTensorAttr, GlobalStorage]), \
-                warnings.catch_warnings():
+        with data_allowed(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns of pickle protocols before it refuses or reads them
             found = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
@@ -84,7 +80,8 @@ def _pt(path: Path) -> dict[str, Any]:
                          "{'x': …, 'edge_index': …, 'y': …} with torch.save") from error
     if isinstance(found, tuple) and len(found) > 1 and found[1] is None:
         found = found[0]  # an InMemoryDataset of one graph: the graph, no slices, its class
-    found = found.to_dict() if isinstance(found, Data) else found
+    if hasattr(found, "to_dict"):  # of classes, PyG's Data alone may be in the file
+        found = found.to_dict()
     if not isinstance(found, dict):
         raise ValueError(f"{path} holds a {type(found).__name__}; it needs a PyG Data or a dict of tensors")
     return found

@@ -73,6 +73,8 @@ def _csr(arrays: Mapping[str, np.ndarray[Any, Any]], what: str, path: Path) -> A
     try:
         matrix = csr_array((values, indices, indptr), shape=tuple(shape.tolist()))
         matrix.check_format(full_check=True)
+        if (np.diff(matrix.indptr) < 0).any():  # of a matrix without entries SciPy does not look
+            raise ValueError("indptr falls")
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {what}_data, {what}_indices, {what}_indptr and {what}_shape are no CSR matrix: "
                          f"{error}") from error

@@ -69,24 +69,3 @@ def test_refusals() -> None:
         GCN(5, 4, num_layers=1)
     with pytest.raises(ValueError, match="no activation is called 'tanh'; there are: relu"):
         GCN(5, 4, activation="tanh")
-
-
-def test_sparse_adds_entries_at_one_place() -> None:
-    sparse = Sparse.from_entries(
-        torch.tensor([1, 0, 1]), torch.tensor([2, 0, 2]), torch.tensor([1.0, 2.0, 4.0]), (2, 3)
-    )
-    assert sparse.shape == (2, 3)
-    assert sparse.matrix.to_dense().tolist() == [[2, 0, 0], [0, 0, 5]]
-    assert sparse.transposed.to_dense().T.tolist() == sparse.matrix.to_dense().tolist()
-
-
-def test_sparse_without_entries() -> None:
-    sparse = Sparse.from_dense(torch.zeros(2, 3))
-    assert (sparse @ torch.ones(3, 4)).tolist() == [[0] * 4] * 2
-
-
-def test_sparse_follows_dtype_and_device() -> None:
-    sparse = Sparse.from_dense(torch.eye(2))
-    assert sparse.to("cpu") is sparse
-    doubled = sparse.map(lambda tensor: tensor.double())
-    assert (doubled @ torch.ones(2, 1)).dtype == torch.float64

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import pickle
 import shutil
 import sys
 import tempfile
@@ -16,6 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+
+from graphns.data.pyg_files import data_allowed
 
 NAMES = ("ogbn-arxiv", "ogbn-products")
 """The data sets that can be read: one kind of node, features, one class a node, and small enough for one machine."""
@@ -60,8 +63,12 @@ def read_node(name: str, root: Path, meta: Mapping[str, Any] | None = None) -> d
         fresh = not (copy / "processed" / _PROCESSED).exists()
         with _loading(quiet=not fresh):
             described = None if meta is None else {**meta, "dir_path": str(copy)}
-            whole = ogb.PygNodePropPredDataset(name, root=str(copy.parent), meta_dict=described)
-            data, parts = whole[0], whole.get_idx_split()
+            try:
+                whole = ogb.PygNodePropPredDataset(name, root=str(copy.parent), meta_dict=described)
+                data, parts = whole[0], whole.get_idx_split()
+            except pickle.UnpicklingError as error:
+                raise ValueError(f"{folder} holds a file that cannot be read without executing it: delete its "
+                                 f"processed folder, or the data ({str(error).splitlines()[0]})") from error
         found = _checked(name, data, parts)
         if whole.meta_info["add_inverse_edge"] == "True":
             # half of the edges are the other half turned round, and whoever takes them makes them undirected again
@@ -107,14 +114,10 @@ def _ogb() -> Any:
 @contextlib.contextmanager
 def _loading(quiet: bool) -> Iterator[None]:
     """OGB 1.3.6 calls torch.load without saying what it expects, which torch >= 2.6 takes for nothing but tensors."""
-    from torch_geometric.data import Data
-    from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
-    from torch_geometric.data.storage import GlobalStorage
-
-    # splits may be NumPy arrays; their classes make arrays of numbers and nothing else
-    numbers: list[Any] = [np.ndarray, np.dtype, type(np.dtype(np.int64)), np.zeros(0).__reduce__()[0]]
-    with torch.serialization.safe_globals([Data, DataEdgeAttr, DataTensorAttr, GlobalStorage, *numbers]), \
-            warnings.catch_warnings(), contextlib.ExitStack() as stack:
+    # sizes are NumPy numbers and splits may be its arrays; what is named here makes those and nothing else
+    numbers: list[Any] = [np.ndarray, np.dtype, type(np.dtype(np.int64)), np.zeros(0).__reduce__()[0],
+                          np.int64(0).__reduce__()[0]]
+    with data_allowed(*numbers), warnings.catch_warnings(), contextlib.ExitStack() as stack:
         warnings.simplefilter("ignore")
         # OGB prints what it does; where it takes minutes that is worth reading, but not among results
         stack.enter_context(contextlib.redirect_stdout(io.StringIO() if quiet else sys.stderr))
