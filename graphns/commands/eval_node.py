@@ -29,6 +29,7 @@ def eval_node(
         raise ValueError(f"there is no folder {out.parent} to write {out.name} into")
     from rich.console import Console
     from rich.progress import Progress
+    from rich.text import Text
 
     from graphns.commands.node_evaluation import evaluate_node, show, to_csv
 
@@ -41,4 +42,7 @@ def eval_node(
     if out is not None:
         to_csv(figures, out)
     console = Console(highlight=False)
-    (console if console.is_terminal else Console(highlight=False, width=150)).print(show(figures))
+    console = console if console.is_terminal else Console(highlight=False, width=150)
+    title, table, note = show(figures)
+    for part in (Text(title, style="bold"), table, Text(note)):
+        console.print(part, soft_wrap=isinstance(part, Text))

@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import pickle
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -82,7 +83,9 @@ def read_embeddings(path: Path) -> tuple[Tensor, dict[str, Any]]:
         if path.suffix == ".npy":
             found: Any = torch.from_numpy(np.load(path, allow_pickle=False))
         elif path.suffix in (".pt", ".pth"):
-            found = torch.load(path, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # torch warns of pickle protocols before it refuses or reads them
+                found = torch.load(path, map_location="cpu", weights_only=True)
         else:
             raise ValueError(f"{path} is neither .npy nor .pt: save embeddings [N, d] with numpy.save or torch.save")
     except (ValueError, TypeError, OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
@@ -176,20 +179,19 @@ def to_csv(figures: list[Figure], path: Path) -> None:
     write_text(path, text.getvalue())
 
 
-def show(figures: list[Figure]) -> Any:
-    """One table of one protocol, for rich to print: mean ± standard deviation over the splits, in per cent."""
+def show(figures: list[Figure]) -> tuple[str, Any, str]:
+    """A title, one table of one protocol for rich to print, and how its figures were made.
+
+    A cell is the mean ± the standard deviation over the splits, in per cent.
+    """
     from rich.table import Table
 
     first = figures[0]
-    chosen = "validation nodes" if first.validation else f"{FOLDS} folds of the train nodes"
     numbers = sorted({each.split_seed for each in figures})
     kind = "split" if first.protocol == "public" else "seed"
     which = f"{kind} {numbers[0]}" if len(numbers) == 1 else f"{kind}s {numbers[0]} to {numbers[-1]}"
     official = any(each.official_accuracy is not None for each in figures)
-    table = Table(title=f"{first.data}, protocol {first.protocol} ({which}): accuracy of a linear probe, %", box=None,
-                  pad_edge=False, title_justify="left", caption_justify="left",
-                  caption=f"L2-normalised rows, one logistic regression a class, C chosen on {chosen}; "
-                          "figures of other protocols do not compare")
+    table = Table(box=None, pad_edge=False)
     for title in ("row", "test", *(["OGB's evaluator"] if official else []), "validation", "splits", "nodes", "C"):
         table.add_column(title, justify="left" if title == "row" else "right", no_wrap=True)
     for row in dict.fromkeys(each.row for each in figures):
@@ -202,7 +204,10 @@ def show(figures: list[Figure]) -> Any:
                   f"{own[0].train}/{own[0].validation}/{own[0].test}",
                   " to ".join(f"{strength:g}" for strength in dict.fromkeys(strengths[:1] + strengths[-1:])) or "–"]
         table.add_row(*cells, style="dim" if row != OURS else "")
-    return table
+    chosen = "the validation nodes" if first.validation else f"{FOLDS} folds of the train nodes"
+    return (f"{first.data}, protocol {first.protocol} ({which}): accuracy of a linear probe, %", table,
+            f"L2-normalised rows, one logistic regression a class, C chosen on {chosen}; nodes: train/validation/test. "
+            "Figures of other protocols do not compare.")
 
 
 def percent(values: Sequence[float | None]) -> str:

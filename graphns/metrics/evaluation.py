@@ -62,7 +62,7 @@ def evaluate(embeddings: Tensor | Sparse, data: Labelled, protocol: str = "rando
     Example:
         >>> import torch
         >>> from types import SimpleNamespace
-        >>> y = torch.arange(40) % 2
+        >>> y = torch.arange(400) % 2
         >>> found = evaluate(torch.eye(2)[y], SimpleNamespace(y=y), "random-10-90", splits=3)
         >>> found.protocol, found.accuracy, found.std, [probe.seed for probe in found.probes]
         ('random-10-90', 1.0, 0.0, [0, 1, 2])
