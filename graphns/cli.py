@@ -1,4 +1,4 @@
-"""The command line: `graphns audit`, `graphns compare`, `graphns list`, `graphns sample`, `graphns train node`.
+"""The command line: `graphns audit`, `compare`, `eval node`, `list`, `sample` and `train node`.
 
 Nothing heavy is imported before a command runs, so `graphns --help` answers at once.
 """
@@ -16,6 +16,7 @@ try:
 except ModuleNotFoundError as error:  # the core installs without the command line's packages
     raise SystemExit(f"graphns: the command line needs {error.name}: pip install 'graphns[pipelines]'") from error
 
+from graphns.commands.eval_node import eval_node
 from graphns.commands.sample import sample
 from graphns.commands.train_node import train_node
 from graphns.compare.audit_command import audit
@@ -24,9 +25,10 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
                   context_settings={"help_option_names": ["-h", "--help"]})
 app.command()(audit)
 app.command()(sample)
-train = typer.Typer(help="Train a method and keep what it learns.", rich_markup_mode=None)
+app.add_typer(train := typer.Typer(help="Train a method and keep what it learns.", rich_markup_mode=None), name="train")
 train.command("node")(train_node)
-app.add_typer(train, name="train")
+app.add_typer(evaluate := typer.Typer(help="Measure what was learned.", rich_markup_mode=None), name="eval")
+evaluate.command("node")(eval_node)
 
 
 def _show_version(wanted: bool) -> None:

@@ -138,7 +138,7 @@ class NodeRun:
         if self.spec is None:
             return None
         settings = self.config.to_dict()
-        defaults = {"exclude": settings.get("exclude", "self"), "popularity": "uniform", "features": data.x}
+        defaults = {"exclude": settings.get("exclude", "self"), "popularity": "uniform", "features": lambda: data.dense}
         if "k" in settings:
             defaults["pool"] = 4 * settings["k"]  # as in a comparison
         return self.spec.build(data.graph, **defaults)

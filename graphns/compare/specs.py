@@ -43,12 +43,17 @@ class Spec:
     def build(self, graph: Graph, **defaults: Any) -> Sampler:
         """The sampler over a graph. Defaults yield to the spec's options, and to classes that do not know them.
 
+        A default may be a function without arguments, called only where the class knows the option.
+
         Raises:
             ValueError: the class refuses its options, or needs more than a graph.
         """
         cls = registry.Entry(self.name, "sampler", self.target, "", "").load()
         known = option_names(cls)
-        options = {**{key: value for key, value in defaults.items() if key in known}, **self.options}
+        options = dict(self.options)
+        for key, value in defaults.items():
+            if key in known and key not in options:
+                options[key] = value() if callable(value) else value
         try:
             sampler: Sampler = cls.from_graph(graph, **options)
         except (TypeError, AttributeError, RuntimeError) as error:

@@ -17,37 +17,57 @@ def names() -> list[str]:
     return ["digits", *SOURCES]
 
 
-def load(name: str | Path, root: str | Path | None = None) -> NodeData:
+def load(name: str | Path, root: str | Path | None = None, split: int = 0) -> NodeData:
     """A node-classification data set.
 
     Args:
-        name: one of `names()`, in any case; or the path of an `.npz` or `.pt` file (see `from_file`).
-        root: where the files of named data sets lie, laid out as PyG does. None: the folder in the environment
+        name: one of `names()`, in any case, with "_" or "-", and with its family before it if you like
+            ("Planetoid-Cora"); or the path of an `.npz` or `.pt` file (see `from_file`).
+        root: where the files of named data sets lie, laid out as PyG and OGB do. None: the folder in the environment
             variable GRAPHNS_DATA, else ~/.cache/graphns/data.
+        split: which of its own splits becomes the masks, where a data set has several (`NodeData.num_splits`).
 
     Raises:
         DataNotFoundError: a named data set is not there and cannot be downloaded.
-        ValueError: an unknown name (the message gives the nearest), or a file that is not what it should be.
+        ValueError: an unknown name (the message gives the nearest), a data set of another kind, a split that is not
+            there, or a file that is not what it should be.
 
     Example:
         >>> load("digits").x.shape
         torch.Size([1797, 64])
     """
     wanted = str(name)
-    known = {each.lower(): each for each in names()}
-    plain = wanted.strip().lower().replace("-", "_")
+    plain = _plain(wanted)
     if plain == "digits":
         from graphns.data.digits import digits
 
-        return digits()
-    if plain in known:
-        from graphns.data.named import named
+        return _only_split(digits(), split)
+    from graphns.data.named import SOURCES, named
 
-        return named(known[plain], root)
+    known = {_plain(each): each for each in names()}
+    families = {_plain(f"{source.family_folder}-{source.name}"): each for each, source in SOURCES.items()}
+    if plain in known or plain in families:
+        return named({**families, **known}[plain], root, split)
     if Path(wanted).suffix in (".npz", ".pt", ".pth") or Path(wanted).expanduser().is_file():
         from graphns.data.files import from_file
 
-        return from_file(wanted)
+        return from_file(wanted, split)
+    if plain.startswith("ogbn_"):
+        from graphns.adapters.ogb.node import LEFT_OUT
+
+        for each, reason in LEFT_OUT.items():
+            if plain == _plain(each):
+                raise ValueError(f"{each} cannot be read: {reason}")
     near = difflib.get_close_matches(plain, known, n=1, cutoff=0.5)
     hint = f"did you mean {known[near[0]]!r}?" if near else f"there are: {', '.join(names())}"
     raise ValueError(f"no data set is called {wanted!r}; {hint} Or give the path of an .npz or .pt file")
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace("-", "_")
+
+
+def _only_split(data: NodeData, split: int) -> NodeData:
+    if split:
+        raise ValueError(f"{data.name} has 1 split(s) of its own, numbered from 0; there is no split {split}")
+    return data

@@ -8,11 +8,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from graphns.data.features import SPARSE_BELOW, check_features
 from graphns.encoders.gcn import gcn_adjacency
 from graphns.encoders.sparse import Sparse
 from graphns.graph.graph import Graph, check_edge_index
-
-_SPARSE_BELOW = 0.1  # share of nonzero features below which the sparse product wins (measured on Cora: 20 times)
 
 
 @dataclass(eq=False)
@@ -21,12 +20,14 @@ class NodeData:
 
     Args:
         name: as the user typed it.
-        x: [N, F] float32 features, finite.
+        x: [N, F] float32 features, finite; dense, or sparse (`Sparse`, or a sparse tensor of torch) and then never
+            made dense: encoders take `features`, what cannot take sparse rows takes `dense`.
         edge_index: [2, E]; made undirected, distinct, int64, without self-loops, sorted.
         y: [N] int64 classes 0 … C-1, or -1 where unknown.
         train_mask: [N] bool, or None where the data set has no split of its own. The same for the others.
         val_mask: see train_mask.
         test_mask: see train_mask.
+        num_splits: how many splits the data set has of its own; the masks are one of them.
 
     Raises:
         ValueError: shapes, dtypes or ids do not fit; the message names the value.
@@ -38,28 +39,26 @@ class NodeData:
     """
 
     name: str
-    x: Tensor
+    x: Tensor | Sparse
     edge_index: Tensor
     y: Tensor
     train_mask: Tensor | None = None
     val_mask: Tensor | None = None
     test_mask: Tensor | None = None
+    num_splits: int = 1
     num_classes: int = field(init=False)
 
     def __post_init__(self) -> None:
         """Check everything once, at the door."""
-        if self.x.dim() != 2 or not self.x.is_floating_point() or not len(self.x):
-            raise ValueError(f"x must be floating-point features [N, F], got {self.x.dtype} {tuple(self.x.shape)}")
-        if not bool(torch.isfinite(self.x).all()):
-            raise ValueError("x holds NaN or infinite features; replace them")
-        num_nodes = len(self.x)
+        self.x = check_features(self.x)
+        num_nodes = self.num_nodes
         if self.y.shape != (num_nodes,) or self.y.is_floating_point() or self.y.dtype == torch.bool:
             raise ValueError(f"y must be integer classes [{num_nodes}], got {self.y.dtype} {tuple(self.y.shape)}")
         for name in ("train_mask", "val_mask", "test_mask"):
             mask = getattr(self, name)
             if mask is not None and (mask.shape != (num_nodes,) or mask.dtype != torch.bool):
                 raise ValueError(f"{name} must be bool [{num_nodes}], got {mask.dtype} {tuple(mask.shape)}")
-        self.x, self.y = self.x.float().contiguous(), self.y.long()
+        self.y = self.y.long()
         self.num_classes = int(self.y.max()) + 1
         source, target = check_edge_index(self.edge_index)
         other = source != target
@@ -69,7 +68,7 @@ class NodeData:
     @property
     def num_nodes(self) -> int:
         """N."""
-        return len(self.x)
+        return self.x.shape[0]
 
     @property
     def num_features(self) -> int:
@@ -89,8 +88,15 @@ class NodeData:
     @cached_property
     def features(self) -> Tensor | Sparse:
         """`x` in the form in which an encoder multiplies it fastest: sparse where few entries are nonzero."""
+        if isinstance(self.x, Sparse):
+            return self.x
         share = float(self.x.count_nonzero()) / max(self.x.numel(), 1)
-        return Sparse.from_dense(self.x) if share < _SPARSE_BELOW else self.x
+        return Sparse.from_dense(self.x) if share < SPARSE_BELOW else self.x
+
+    @property
+    def dense(self) -> Tensor:
+        """`x` as one dense tensor [N, F], made anew if it is sparse: N x F x 4 bytes, 1.16 GB for Physics."""
+        return self.x.to_dense() if isinstance(self.x, Sparse) else self.x
 
     @cached_property
     def adjacency(self) -> Sparse:
@@ -101,5 +107,7 @@ class NodeData:
         """The data on another device; itself if it is there already."""
         if torch.device(device) == self.device:
             return self
-        masks = (None if mask is None else mask.to(device) for mask in (self.train_mask, self.val_mask, self.test_mask))
-        return NodeData(self.name, self.x.to(device), self.edge_index.to(device), self.y.to(device), *masks)
+        train, val, test = (None if mask is None else mask.to(device)
+                            for mask in (self.train_mask, self.val_mask, self.test_mask))
+        return NodeData(self.name, self.x.to(device), self.edge_index.to(device), self.y.to(device), train, val, test,
+                        self.num_splits)

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -46,6 +47,85 @@ class Sparse(TensorData):
         """The nonzero entries of a matrix [n, m]."""
         row, col = dense.nonzero(as_tuple=True)
         return cls.from_entries(row, col, dense[row, col], (dense.shape[0], dense.shape[1]))
+
+    @classmethod
+    def from_csr(cls, indptr: Tensor, indices: Tensor, values: Tensor, shape: tuple[int, int]) -> Sparse:
+        """The matrix of a CSR triple: row i has `values` at the columns `indices[indptr[i]:indptr[i + 1]]`.
+
+        Args:
+            indptr: [n + 1] integers.
+            indices: [e] integers, in any order within a row; entries at the same place are added.
+            values: [e] floating point.
+            shape: (n, m).
+
+        Raises:
+            ValueError: the three do not fit together or the shape.
+
+        Example:
+            >>> whole = Sparse.from_csr(torch.tensor([0, 1, 1]), torch.tensor([2]), torch.tensor([5.0]), (2, 3))
+            >>> whole.to_dense()
+            tensor([[0., 0., 5.],
+                    [0., 0., 0.]])
+        """
+        indptr, indices = indptr.long(), indices.long()
+        if indptr.shape != (shape[0] + 1,) or int(indptr[0]) or bool((indptr.diff() < 0).any()):
+            raise ValueError(f"indptr must rise from 0 in {shape[0] + 1} numbers, got {tuple(indptr.shape)}")
+        if indices.shape != (int(indptr[-1]),) or values.shape != indices.shape:
+            raise ValueError(f"need {int(indptr[-1])} indices and values, as indptr says, got {tuple(indices.shape)} "
+                             f"and {tuple(values.shape)}")
+        if len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < shape[1]:
+            raise ValueError(f"indices must lie in [0, {shape[1]}), got {int(indices.min())} to {int(indices.max())}")
+        row = torch.arange(shape[0], device=indptr.device).repeat_interleave(indptr.diff())
+        return cls.from_entries(row, indices, values, shape)
+
+    @classmethod
+    def from_scipy(cls, matrix: Any) -> Sparse:
+        """A SciPy sparse matrix [n, m] of any format; whole numbers and flags become float32."""
+        csr = matrix.tocsr()
+        values = np.asarray(csr.data)
+        values = values if values.dtype in (np.float32, np.float64) else values.astype(np.float32)
+        indptr, indices, entries = (torch.from_numpy(np.asarray(part)) for part in (csr.indptr, csr.indices, values))
+        return cls.from_csr(indptr, indices, entries, (int(csr.shape[0]), int(csr.shape[1])))
+
+    @classmethod
+    def from_torch(cls, matrix: Tensor) -> Sparse:
+        """A sparse tensor of torch [n, m], of any layout.
+
+        Raises:
+            ValueError: it has not two dimensions.
+        """
+        if matrix.dim() != 2:
+            raise ValueError(f"need a matrix [n, m], got {tuple(matrix.shape)}")
+        entries = matrix.detach().to_sparse(layout=torch.sparse_coo).coalesce()
+        row, col = entries.indices()
+        return cls.from_entries(row, col, entries.values(), (matrix.shape[0], matrix.shape[1]))
+
+    def to_dense(self) -> Tensor:
+        """The whole matrix [n, m], zeros and all."""
+        return self.matrix.to_dense()
+
+    def to_scipy(self) -> Any:
+        """The matrix as SciPy's `csr_array`."""
+        from scipy.sparse import csr_array
+
+        csr = self.matrix.detach().cpu()
+        return csr_array((csr.values().numpy(), csr.col_indices().numpy(), csr.crow_indices().numpy()), self.shape)
+
+    @property
+    def values(self) -> Tensor:
+        """The entries that are stored, row by row."""
+        return self.matrix.values()
+
+    @property
+    def row(self) -> Tensor:
+        """The row [e] of each stored entry."""
+        indptr = self.matrix.crow_indices()
+        return torch.arange(self.shape[0], device=self.device).repeat_interleave(indptr.diff())
+
+    @property
+    def share(self) -> float:
+        """The share of the matrix that is stored."""
+        return len(self.values) / max(self.shape[0] * self.shape[1], 1)
 
     @property
     def shape(self) -> tuple[int, int]:

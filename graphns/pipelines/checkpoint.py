@@ -136,8 +136,13 @@ def ordered_sum(values: Tensor) -> int:
 
 def fingerprint(data: NodeData) -> dict[str, Any]:
     """Plain numbers that tell one data set from another, or from the same in another order."""
-    edges, x = data.edge_index.cpu(), data.x.double()
+    edges = data.edge_index.cpu()
     mixed = ordered_sum(edges[0] * 31 + edges[1] * 17 + (edges[0] ^ edges[1]))
-    row, column = (1 + (torch.arange(size, device=x.device) % 997).double() / 997 for size in x.shape)
+    row, column = (1 + (torch.arange(size, device=data.device) % 997).double() / 997
+                   for size in (data.num_nodes, data.num_features))
+    if isinstance(data.x, Tensor):
+        sums = row @ data.x.double()
+    else:
+        sums = (data.x.transposed.double() @ row[:, None])[:, 0]
     return {"num_nodes": data.num_nodes, "num_features": data.num_features, "num_edges": edges.shape[1],
-            "edges": mixed, "features": round(float(row @ x @ column), 3)}
+            "edges": mixed, "features": round(float(sums @ column), 3)}

@@ -16,6 +16,8 @@ from graphns.compare.files import read_json, replacing, write_json
 from graphns.compare.run import compare
 from graphns.compare.settings import Settings, file_name
 from graphns.data import load
+from graphns.data.node import NodeData
+from graphns.encoders.sparse import Sparse
 from graphns.pipelines.grace import Grace, every_node, make_views
 from graphns.pipelines.grace_config import GraceConfig
 from graphns.samplers.static.uniform import Uniform
@@ -281,3 +283,18 @@ def test_names_of_folders_stay_apart():
 def test_settings_refuse(changes, message):
     with pytest.raises(ValueError, match=message):
         settings(**changes)
+
+
+def test_sparse_features_reach_the_runs_sparse(tmp_path):
+    """Kept as a tensor, read back as sparse; references, samplers that ask for features and probes take them."""
+    digits = load("digits")
+    x = digits.x * (digits.x > 0.9)
+    sparse = NodeData("digits", Sparse.from_dense(x), digits.edge_index, digits.y)
+    tasks.save_data(sparse, tmp_path / "data.pt")
+    found = NodeData(**torch.load(tmp_path / "data.pt", weights_only=True))
+    assert isinstance(found.x, Sparse) and torch.equal(found.dense, x)
+    settings = Settings.make("digits", split="random")
+    task = {"name": "raw features", "seed": 1, "training": tasks.plan(settings, sparse)["training"]}
+    raw = tasks._reference(task, sparse, GraceConfig(), lambda message: None)["accuracy"]
+    dense = tasks._reference(task, NodeData("digits", x, digits.edge_index, digits.y), GraceConfig(), lambda _: None)
+    assert raw == pytest.approx(dense["accuracy"], abs=0.003) and raw > 0.8

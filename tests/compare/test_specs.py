@@ -3,7 +3,7 @@ import pytest
 from graphns import Graph, registry
 from graphns.base import Negatives, Sampler
 from graphns.compare.options import option_names
-from graphns.compare.specs import misfits, parse, parse_list, unmet
+from graphns.compare.specs import Spec, misfits, parse, parse_list, unmet
 from graphns.samplers.static.uniform import Uniform
 
 
@@ -69,6 +69,7 @@ class Featured(Sampler):
 
     def __init__(self, graph, *, features=None):
         super().__init__()
+        self.features = features
 
     def sample(self, query):
         raise AssertionError
@@ -82,6 +83,19 @@ def wanting(monkeypatch):
                              ("odd", Needy, ("moonlight",))):
         registry.register(registry.Entry(name, "sampler", f"{__name__}:{cls.__name__}", "third party", "for a test",
                                          needs=needs))
+
+
+def test_defaults_that_cost_are_made_only_where_they_are_wanted():
+    graph = Graph.empty(4)
+    spec = Spec("featured", "featured", {}, f"{__name__}:Featured")
+    assert spec.build(graph, features=lambda: "made", pool=3).features == "made"
+    given = Spec("featured", "featured", {"features": "own"}, f"{__name__}:Featured")
+
+    def costly():
+        raise AssertionError("made for nothing")
+
+    assert given.build(graph, features=costly).features == "own"
+    assert parse("uniform").build(graph, features=costly)
 
 
 @pytest.mark.usefixtures("wanting")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,8 +11,10 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
+from graphns.encoders.sparse import Sparse
 from graphns.metrics import probe as module
-from graphns.metrics.probe import STRENGTHS, fit_probe, linear_probe, split
+from graphns.metrics.probe import FOLDS, STRENGTHS, fit_probe, linear_probe
+from graphns.metrics.protocols import split
 
 
 def labelled(num_nodes: int = 300, width: int = 6, noise: float = 1.0) -> tuple[torch.Tensor, SimpleNamespace]:
@@ -60,24 +63,79 @@ def test_smallest_of_equally_good_strengths() -> None:
     assert fit_probe(x, data).strength == STRENGTHS[0]
 
 
-def test_random_protocol_splits_by_seed() -> None:
+def test_cross_validation_is_the_textbook_one() -> None:
+    """Without validation nodes: scikit-learn's own grid search over folds of the train nodes, fitted again on all."""
+    from sklearn.model_selection import GridSearchCV, KFold
+
     x, data = labelled()
-    train, validation, test = split(data, "random", seed=1)
-    assert (len(train), len(validation), len(test)) == (30, 30, 240)
-    assert torch.cat([train, validation, test]).sort().values.tolist() == list(range(300))
-    assert torch.equal(train, split(data, "random", seed=1)[0])
-    assert not torch.equal(train, split(data, "random", seed=2)[0])
-    assert linear_probe(x, data, "random", seed=1) == linear_probe(x, data, "random", seed=1)
+    found = fit_probe(x, data, "random-10-90", seed=4)
+    train, validation, test = (part.numpy() for part in split(data, "random-10-90", 4))
+    z, y = torch.nn.functional.normalize(x.double(), dim=1).numpy(), data.y.numpy()
+    grid = GridSearchCV(OneVsRestClassifier(LogisticRegression(solver="liblinear")),
+                        {"estimator__C": STRENGTHS}, cv=KFold(FOLDS)).fit(z[train], y[train])
+    assert not len(validation) and found.sizes == (30, 0, 270)
+    assert found.strength == grid.best_params_["estimator__C"]
+    assert found.validation == pytest.approx(grid.best_score_, abs=1e-12)
+    assert found.accuracy == pytest.approx(float((grid.predict(z[test]) == y[test]).mean()), abs=1e-12)
 
 
-def test_nodes_of_unknown_class_are_in_no_part() -> None:
+def test_cross_validation_with_few_nodes() -> None:
+    """Three train nodes in three folds: a fold's rest may be of one class, and then that class is answered."""
+    y = torch.arange(30) % 2
+    data = SimpleNamespace(y=y)
+    seed = next(seed for seed in range(99) if sorted(y[split(data, "random-10-90", seed)[0]].tolist()) == [0, 0, 1])
+    found = fit_probe(torch.eye(2)[y], data, "random-10-90", seed)
+    assert found.accuracy == 1.0 and found.sizes == (3, 0, 27)
+
+
+def test_test_labels_choose_nothing_without_validation_nodes() -> None:
     x, data = labelled()
+    honest = fit_probe(x, data, "random-10-90")
+    test = split(data, "random-10-90", 0)[2]
     data.y = data.y.clone()
-    data.y[::7] = -1
-    for protocol in ("public", "random"):
-        parts = torch.cat(split(data, protocol, 0))  # type: ignore[arg-type]
-        assert bool((data.y[parts] >= 0).all())
-    assert np.isfinite(linear_probe(x, data))
+    data.y[test] = (data.y[test] + 1) % 3
+    fooled = fit_probe(x, data, "random-10-90")
+    assert (fooled.strength, fooled.validation) == (honest.strength, honest.validation)
+    assert fooled.accuracy < honest.accuracy - 0.3
+
+
+@pytest.mark.parametrize("protocol", ["public", "random-10-90"])
+def test_predictions_of_every_node(protocol: str) -> None:
+    x, data = labelled()
+    found = fit_probe(x, data, protocol, seed=2)
+    test = split(data, protocol, 2)[2]
+    assert found.predicted.shape == (300,) and found.seed == 2
+    assert float((found.predicted[test] == data.y[test]).double().mean()) == found.accuracy
+
+
+@pytest.mark.parametrize("protocol", ["public", "random-10-90", "random-10-10-80"])
+@pytest.mark.parametrize("width", [6, 90])
+def test_sparse_rows_give_the_figures_of_dense_ones(protocol: str, width: int) -> None:
+    x, data = labelled(width=width)
+    x = x * (x > 0.5)
+    x[7] = 0
+    found, wanted = fit_probe(Sparse.from_dense(x), data, protocol), fit_probe(x, data, protocol)
+    assert (found.strength, found.sizes) == (wanted.strength, wanted.sizes)
+    assert found.accuracy == pytest.approx(wanted.accuracy, abs=0.01)
+    with pytest.raises(ValueError, match="training diverged"):
+        fit_probe(Sparse.from_dense(x * torch.tensor(float("inf"))), data, protocol)
+
+
+def test_any_number_of_threads_gives_the_same() -> None:
+    x, data = labelled()
+    found = [fit_probe(x, data, "random-10-90", threads=threads) for threads in (1, 5)]
+    assert found[0] == found[1] and torch.equal(found[0].predicted, found[1].predicted)
+
+
+def test_strengths_may_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, data = labelled()
+    assert fit_probe(x, data, strengths=(0.5,)).strength == 0.5
+    tried: list[float] = []
+    fit = module._fit
+    monkeypatch.setattr(module, "_fit", lambda x, y, strength: (tried.append(strength), fit(x, y, strength))[1])
+    monkeypatch.setattr(module, "LARGE", 59)
+    chosen = fit_probe(x, data).strength  # of 60 train nodes
+    assert sorted({*tried}) == [2.0**power for power in (-10, -6, -2, 2, 6, 10)] and chosen in tried
 
 
 def test_no_warning_on_separable_classes() -> None:
@@ -90,7 +148,8 @@ def test_global_generators_are_left_alone() -> None:
     x, data = labelled()
     state = torch.get_rng_state()
     numpy_state = np.random.get_state()[1].copy()  # type: ignore[union-attr, index]
-    linear_probe(x, data, "random")
+    linear_probe(x, data, "random-10-10-80")
+    linear_probe(x, data, "random-10-90")
     assert torch.equal(torch.get_rng_state(), state)
     assert (np.random.get_state()[1] == numpy_state).all()  # type: ignore[index]
 
@@ -101,10 +160,10 @@ def test_refusals() -> None:
         linear_probe(x[1:], data)
     with pytest.raises(ValueError, match="training diverged"):
         linear_probe(x * float("nan"), data)
-    with pytest.raises(ValueError, match="use protocol='random'"):
+    with pytest.raises(ValueError, match="use protocol='random-10-10-80' or"):
         linear_probe(x, SimpleNamespace(y=data.y, train_mask=None, val_mask=None, test_mask=None))
-    with pytest.raises(ValueError, match="protocol must be 'public' or 'random', got 'full'"):
-        linear_probe(x, data, "full")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="protocol must be one of public, random-10-90, random-10-10-80, got 'full'"):
+        linear_probe(x, data, "full")
     alone = SimpleNamespace(**{**vars(data), "y": torch.zeros(300, dtype=torch.int64)})
     with pytest.raises(ValueError, match="two classes among the train nodes, and all are of class 0"):
         linear_probe(x, alone)
@@ -115,3 +174,16 @@ def test_refusals() -> None:
 
 def test_path_of_strengths() -> None:
     assert module.STRENGTHS[0] == 2.0**-10 and module.STRENGTHS[-1] == 2.0**10 and len(module.STRENGTHS) == 21
+
+
+@pytest.mark.data
+def test_figures_of_the_public_splits_stay_what_they_were(data_root: Path) -> None:
+    """Raw features, written down when the probe knew one random protocol; sparse ones too."""
+    from graphns.data import load
+
+    for name, protocol, accuracy, strength in (
+        ("Cora", "public", 0.602, 4.0), ("CiteSeer", "public", 0.624, 0.015625),
+        ("Cora_ML", "random-10-10-80", 0.7161936560934892, 512.0),
+    ):
+        found = fit_probe(load(name, data_root).x, load(name, data_root), protocol)
+        assert (found.accuracy, found.strength) == (pytest.approx(accuracy, abs=0.0011), strength)  # one node of 1,000

@@ -13,6 +13,7 @@ from torch import nn
 
 from graphns import Graph, Hardest, Uniform
 from graphns.data.node import NodeData
+from graphns.encoders.sparse import Sparse
 from graphns.pipelines import checkpoint as module
 from graphns.pipelines.checkpoint import NAME, Checkpoint, Log, fingerprint, ordered_sum, read, sampler_options
 
@@ -111,6 +112,15 @@ def test_fingerprints_depend_on_order() -> None:
             for features in (x, x.flip(0), x.flip(1))]
     assert ordered_sum(edges[0]) != ordered_sum(edges[0].flip(0))
     assert all(one != other for i, one in enumerate(made) for other in made[:i])
+
+
+def test_sparse_features_have_the_fingerprint_of_dense_ones() -> None:
+    x = torch.rand(30, 40, generator=torch.Generator().manual_seed(0))
+    x = x * (x > 0.9)
+    edges, y = torch.tensor([[0], [1]]), torch.zeros(30, dtype=torch.int64)
+    sparse, other = Sparse.from_dense(x), Sparse.from_dense(x.flip(1))
+    assert fingerprint(NodeData("any", sparse, edges, y)) == fingerprint(NodeData("any", x, edges, y))
+    assert fingerprint(NodeData("any", other, edges, y)) != fingerprint(NodeData("any", x, edges, y))
 
 
 def test_options_are_plain_and_of_every_sampler_within() -> None:

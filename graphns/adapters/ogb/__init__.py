@@ -1,0 +1,1 @@
+"""OGB's data sets, splits and evaluators; needs the package `ogb`: pip install 'graphns[ogb]'."""
