@@ -16,7 +16,7 @@ from graphns.objectives.score_tiles import ScoreTiles, Tile
 Precision = Literal["full", "bf16"]
 """`"full"`: products in the vectors' own dtype. `"bf16"`: products of bfloat16 numbers, sums in float32."""
 
-_BLOCK = {"cpu": 512, "cuda": 8192}  # rows and columns held at once: a core's cache, or enough to fill a GPU
+_BLOCK = {"cpu": 1024, "cuda": 8192}  # rows and columns held at once: they stay in a cache, or fill a GPU
 _BOUND = {torch.float32: 40.0, torch.float64: 300.0}  # logits up to this need no maxima: no sum or weight overflows
 
 
@@ -52,7 +52,7 @@ def streamed_infonce(
         anchors: [B] int64, the nodes i of a mini-batch, against the negatives among all N. None: every node.
         excluded: row i lists ids that are no negatives of i in either view: `graph` for what
             `All.from_graph(graph, exclude="neighbors")` leaves out. None: i alone is left out.
-        block: rows and columns of the scores held at once; any gives the same result, to rounding. None: 512 on a CPU.
+        block: rows and columns of the scores held at once; any gives the same result, to rounding. None: 1024 on a CPU.
         precision: "bf16" rounds the factors and the results of a block's products to bfloat16; their sums over blocks,
             the exponentials and the loss stay float32. Faster where the processor has such products.
 

@@ -48,11 +48,12 @@ def test_where_the_dense_form_does_not_fit(grace_loss: ModuleType) -> None:
 
 
 def test_verdicts(grace_loss: ModuleType) -> None:
-    rows = [{"variant": name, "num_nodes": 5, "threads": 1, "seconds": seconds, "peak_mb": peak}
+    rows = [{"variant": name, "num_nodes": 5, "threads": 1, "seconds": seconds, "cpu_seconds": seconds,
+             "peak_mb": peak}
             for name, seconds, peak in [("dense", 40.0, 9_000.0), ("streamed", 20.0, 300.0), ("own-64", 6.0, 100.0)]]
     rows.append({**rows[1], "num_nodes": 6})  # no dense row of as many nodes
     grace_loss.compared(rows)
-    assert rows[1]["memory_ratio"] == 30 and rows[1]["speed_ratio"] == 2
+    assert rows[1]["memory_ratio"] == 30 and rows[1]["speed_ratio"] == rows[1]["processor_ratio"] == 2
     assert [grace_loss.verdict(row) for row in rows] == [
         "", "1/30, 1.5 times: met", "1/20, 8 times: missed", ""]
 
