@@ -108,8 +108,8 @@ class Gca(TwoViews):
             views.append(View(gcn_adjacency(edges, data.num_nodes), keep))
         return views[0], views[1]
 
-    def direction(self, from_view: Tensor, to_view: Tensor, sampler: Sampler, query: Query, negatives: Negatives,
-                  stream: Stream) -> Tensor:
+    def direction(self, from_view: Tensor, to_view: Tensor, sampler: Sampler, query: Query,
+                  negatives: Negatives | None, stream: Stream) -> Tensor:
         """The loss in one direction; see `direction_loss`. Nothing is drawn."""
         return direction_loss(from_view, to_view, sampler, query, negatives, self.config)
 

@@ -29,8 +29,8 @@ class Grace(TwoViews):
         """Two views; see `make_views`."""
         return make_views(data, self.config, stream)
 
-    def direction(self, from_view: Tensor, to_view: Tensor, sampler: Sampler, query: Query, negatives: Negatives,
-                  stream: Stream) -> Tensor:
+    def direction(self, from_view: Tensor, to_view: Tensor, sampler: Sampler, query: Query,
+                  negatives: Negatives | None, stream: Stream) -> Tensor:
         """The loss in one direction; see `direction_loss`. Nothing is drawn."""
         return direction_loss(from_view, to_view, sampler, query, negatives, self.config)
 

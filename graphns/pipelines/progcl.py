@@ -23,7 +23,7 @@ from graphns.pipelines.method import VIEWS, Step
 from graphns.pipelines.minibatch import Minibatch
 from graphns.pipelines.node import NodeResult, fit
 from graphns.pipelines.two_views import TwoViews, View
-from graphns.pipelines.two_views_loss import direction_loss, two_view_loss
+from graphns.pipelines.two_views_loss import direction_loss, shared_rows, two_view_loss, usable
 from graphns.streams import Stream
 
 VARIANTS = ("weight", "mix")
@@ -148,8 +148,8 @@ class ProGCL(TwoViews):
         self.numbers.copy_(torch.tensor([found.low, found.high, *found.alpha, *found.beta, *found.weight],
                                         dtype=torch.float64))
 
-    def direction(self, from_view: Tensor, to_view: Tensor, sampler: Sampler, query: Query, negatives: Negatives,
-                  stream: Stream) -> Tensor:
+    def direction(self, from_view: Tensor, to_view: Tensor, sampler: Sampler, query: Query,
+                  negatives: Negatives | None, stream: Stream) -> Tensor:
         """The loss in one direction; see the class. Random, from `stream`, is what is mixed."""
         config, mixture = self.config, self.mixture
         if mixture is None:
@@ -158,13 +158,14 @@ class ProGCL(TwoViews):
             def weighted(positive: Tensor, negative: Tensor, mask: Tensor, _: Tensor | None) -> Tensor:
                 return progcl(positive, negative, mask, mixture=mixture, temperature=config.temperature)
 
-            return two_view_loss(weighted, from_view, to_view, query, negatives)
+            return two_view_loss(weighted, from_view, to_view, sampler, query, negatives)
         mixer = ProGCLMix(mixture, config.mixed, config.hardest)
-        return mixed_loss(mixer, from_view, to_view, query, negatives, stream, temperature=config.temperature)
+        return mixed_loss(mixer, from_view, to_view, sampler, query, negatives, stream,
+                          temperature=config.temperature)
 
 
-def mixed_loss(mixer: ProGCLMix, from_view: Tensor, to_view: Tensor, query: Query, negatives: Negatives,
-               stream: Stream, *, temperature: float) -> Tensor:
+def mixed_loss(mixer: ProGCLMix, from_view: Tensor, to_view: Tensor, sampler: Sampler, query: Query,
+               negatives: Negatives | None, stream: Stream, *, temperature: float) -> Tensor:
     """InfoNCE in one direction over the negatives in both views and vectors mixed from those in the other view.
 
     Mixed vectors are made for a few anchors at a time, so that memory is that of `_MIXED` numbers and their gradient.
@@ -173,23 +174,28 @@ def mixed_loss(mixer: ProGCLMix, from_view: Tensor, to_view: Tensor, query: Quer
         mixer: makes the vectors.
         from_view: unit projections [N, d], the anchors' own view.
         to_view: unit projections [N, d], the other one.
+        sampler: asked for the masks of every candidate.
         query: the anchors.
-        negatives: ids, shared or each anchor's own.
+        negatives: ids, shared or each anchor's own; None: every candidate of the sampler, which is an `All`.
         stream: what is mixed; keyed by the query's row ids.
         temperature: divides the cosines.
     """
-    shared, mask = len(negatives.ids) == 1, negatives.mask
-    tables = [table.index_select(0, negatives.ids[0]) if shared else table for table in (to_view, from_view)]
-    width = max(mixer.k, 0 if shared else negatives.ids.shape[1])
+    own_ids = negatives.ids if negatives is not None and len(negatives.ids) > 1 else None
+    tables = [to_view, from_view] if own_ids is not None else shared_rows((to_view, from_view), negatives)
+    width = mixer.k if own_ids is None else max(mixer.k, own_ids.shape[1])
 
     def block(where: slice, own: Tensor, other: Tensor, theirs: Tensor, ours: Tensor) -> Tensor:
-        usable, ids = mask[where], negatives.ids if shared else negatives.ids[where]
-        scores = [own @ table.T if shared else gather_dot(own, table, ids) for table in (theirs, ours)]
-        candidates = theirs[None] if shared else theirs.index_select(0, ids.flatten()).view(*ids.shape, own.shape[1])
-        vectors = mixer(own, other, candidates, mask=usable, stream=stream, row=query.row[where])
+        mask = usable(sampler, query, negatives, where)
+        if own_ids is None:
+            scores, candidates = [own @ theirs.T, own @ ours.T], theirs[None]
+        else:
+            ids = own_ids[where]
+            scores = [gather_dot(own, table, ids) for table in (theirs, ours)]
+            candidates = theirs.index_select(0, ids.flatten()).view(*ids.shape, own.shape[1])
+        vectors = mixer(own, other, candidates, mask=mask, stream=stream, row=query.row[where])
         mixed = (vectors @ own[:, :, None])[:, :, 0]
-        all_usable = torch.cat([usable, usable, usable.any(1, keepdim=True).expand_as(mixed)], 1)
-        return infonce((own * other).sum(1), torch.cat([*scores, mixed], 1), all_usable, temperature=temperature)
+        masks = torch.cat([mask, mask, mask.any(1, keepdim=True).expand_as(mixed)], 1)
+        return infonce((own * other).sum(1), torch.cat([*scores, mixed], 1), masks, temperature=temperature)
 
     return row_blocks(block, (from_view[query.anchor], to_view[query.anchor]), tables,
                       block=max(1, _MIXED // (width * from_view.shape[1])))

@@ -75,11 +75,12 @@ class TwoViews(NodeMethod):
         """Two views of the data, drawn from `stream`."""
 
     @abstractmethod
-    def direction(self, from_view: Tensor, to_view: Tensor, sampler: Sampler, query: Query, negatives: Negatives,
-                  stream: Stream) -> Tensor:
+    def direction(self, from_view: Tensor, to_view: Tensor, sampler: Sampler, query: Query,
+                  negatives: Negatives | None, stream: Stream) -> Tensor:
         """The loss in one direction, the mean over the anchors, from unit projections [N, d] of both views.
 
-        `stream` is for what the loss itself draws, each direction's own.
+        Without negatives it is over every candidate of `sampler`, an `All`, and no mask [N, N] should be made. `stream`
+        is for what the loss itself draws, each direction's own.
         """
 
     @property
@@ -99,16 +100,18 @@ class TwoViews(NodeMethod):
             anchors = words.argsort()[: config.batch_size].sort().values
         query = Query(anchors, anchors, config.k, TableModel(first.detach(), second.detach()), stream.child(DRAWS),
                       row=anchors, epoch=epoch)
-        if isinstance(sampler, All) and self.plain:  # exact, and no list of ids: its mask would be N x N
-            return _streamed(first, second, sampler, query, config)
+        if isinstance(sampler, All):  # exact, and no list of ids: its mask would be N x N
+            loss = _streamed(first, second, sampler, query, config) if self.plain else \
+                self._both(first, second, sampler, query, None, stream)
+            known = int(sampler.graph.degree[anchors].sum()) if sampler.exclude == "neighbors" else 0  # no self-loops
+            return Step(loss, query, num_drawn=len(anchors) * (data.num_nodes - 1) - known)
         start = time.perf_counter()
         negatives = sampler(query)
         sample_seconds = time.perf_counter() - start
         if negatives.vectors is not None or negatives.anchor is not None:
             raise ValueError(f"{type(sampler).__name__} gives negatives that are no nodes of their anchor; "
                              f"{config.title} needs ids of nodes")
-        loss = (self.direction(first, second, sampler, query, negatives, stream.child(_LOSS, 0))
-                + self.direction(second, first, sampler, query, negatives, stream.child(_LOSS, 1))) / 2
+        loss = self._both(first, second, sampler, query, negatives, stream)
         return Step(loss, query, negatives, _feedback(first, second, query, negatives, loss, sampler), sample_seconds)
 
     def steps(self, data: NodeData, sampler: Sampler | None, stream: Stream, epoch: int) -> Iterator[Step]:
@@ -132,9 +135,13 @@ class TwoViews(NodeMethod):
                          for view in self.views(batch, stream.child(VIEWS)))
         query, negatives = batch.placed
         assert sampler is not None and negatives is not None
-        loss = (self.direction(first, second, sampler, query, negatives, stream.child(_LOSS, 0))
-                + self.direction(second, first, sampler, query, negatives, stream.child(_LOSS, 1))) / 2
+        loss = self._both(first, second, sampler, query, negatives, stream)
         return Step(loss, batch.query, batch.negatives, Feedback(loss=loss), loading)
+
+    def _both(self, first: Tensor, second: Tensor, sampler: Sampler, query: Query, negatives: Negatives | None,
+              stream: Stream) -> Tensor:
+        return (self.direction(first, second, sampler, query, negatives, stream.child(_LOSS, 0))
+                + self.direction(second, first, sampler, query, negatives, stream.child(_LOSS, 1))) / 2
 
     @torch.no_grad()
     def embed(self, data: NodeData) -> Tensor:
@@ -148,14 +155,12 @@ def every_node(data: NodeData, config: GraceConfig) -> Sampler:
     return All.from_graph(data.graph, exclude=config.exclude)
 
 
-def _streamed(first: Tensor, second: Tensor, sampler: All, query: Query, config: GraceConfig) -> Step:
-    """The step over every candidate, block by block; a correction of a full draw is nil and changes nothing."""
+def _streamed(first: Tensor, second: Tensor, sampler: All, query: Query, config: GraceConfig) -> Tensor:
+    """GRACE's loss over every candidate, both directions; a correction of a full draw is nil and changes nothing."""
     known = sampler.graph if sampler.exclude == "neighbors" else None
     every = query.batch_size == len(first)
-    loss = streamed_infonce(first, second, temperature=config.temperature, excluded=known,
+    return streamed_infonce(first, second, temperature=config.temperature, excluded=known,
                             anchors=None if every else query.anchor)
-    left_out = 0 if known is None else int(known.degree[query.anchor].sum())  # the data have no self-loops
-    return Step(loss, query, num_drawn=query.batch_size * (len(first) - 1) - left_out)
 
 
 @torch.no_grad()

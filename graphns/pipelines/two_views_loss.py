@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -23,7 +24,7 @@ Objective = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
 
 
 def direction_loss(
-    from_view: Tensor, to_view: Tensor, sampler: Sampler, query: Query, negatives: Negatives, config: GraceConfig
+    from_view: Tensor, to_view: Tensor, sampler: Sampler, query: Query, negatives: Negatives | None, config: GraceConfig
 ) -> Tensor:
     r"""The loss in one direction, the mean over the anchors; a drawn id j is a negative in both views.
 
@@ -41,14 +42,15 @@ def direction_loss(
         to_view: unit projections v [N, d].
         sampler: asked for its density where the loss is corrected.
         query: the anchors i.
-        negatives: the ids j.
+        negatives: the ids j; None: every candidate of the sampler, which is an `All`.
         config: objective, temperature and correction. Corrected, "infonce" estimates the sums over all candidates, and
             the others what their mean over as many uniform draws gives: see the two objectives.
     """
     if config.objective != "infonce":
-        chosen: Objective = partial(_debiased, config)
-        return two_view_loss(chosen, from_view, to_view, query, negatives,
-                             require_density(sampler, negatives) if config.corrected else None)
+        # where every candidate is there, all densities are alike, and the correction is nil
+        log_prob = require_density(sampler, negatives) if config.corrected and negatives is not None else None
+        return two_view_loss(partial(_debiased, config), from_view, to_view, sampler, query, negatives, log_prob)
+    negatives = sampler(query) if negatives is None else negatives
     anchors = query.anchor
     queries = from_view[anchors]
     positive = (queries * to_view[anchors]).sum(1)
@@ -68,34 +70,50 @@ def direction_loss(
 
 
 def two_view_loss(
-    objective: Objective, from_view: Tensor, to_view: Tensor, query: Query, negatives: Negatives,
-    log_prob: Tensor | None = None,
+    objective: Objective, from_view: Tensor, to_view: Tensor, sampler: Sampler, query: Query,
+    negatives: Negatives | None, log_prob: Tensor | None = None,
 ) -> Tensor:
     """Any objective in one direction, over the 2k scores of each anchor: first in the other view, then in its own.
 
-    Shared ids, all nodes among them, are scored a block of anchors at a time and no [B, 2k] scores are kept.
+    Shared ids are scored a block of anchors at a time, and no [B, 2k] scores are kept; of every candidate, the masks
+    too are made for a block.
 
     Args:
         objective: see `Objective`.
         from_view: unit projections [N, d], the anchors' own view.
         to_view: unit projections [N, d], the other one.
+        sampler: asked for the masks of every candidate.
         query: the anchors.
-        negatives: the ids.
+        negatives: the ids; None: every candidate of the sampler, which is an `All`.
         log_prob: [B|1, k], where the objective corrects for the draws.
     """
-    anchors, mask = query.anchor, negatives.mask
-    queries = from_view[anchors]
-    positive = (queries * to_view[anchors]).sum(1)
-    tables = (to_view, from_view)
-    if len(negatives.ids) > 1:
-        scores = torch.cat([gather_dot(queries, table, negatives.ids) for table in tables], 1)
-        return objective(positive, scores, mask.repeat(1, 2), None if log_prob is None else log_prob.repeat(1, 2))
+    queries = from_view[query.anchor]
+    positive = (queries * to_view[query.anchor]).sum(1)
+    if negatives is not None and len(negatives.ids) > 1:
+        scores = torch.cat([gather_dot(queries, table, negatives.ids) for table in (to_view, from_view)], 1)
+        return objective(positive, scores, negatives.mask.repeat(1, 2),
+                         None if log_prob is None else log_prob.repeat(1, 2))
 
-    def block(where: slice, own: Tensor, query: Tensor, *views: Tensor) -> Tensor:
+    def block(where: slice, own: Tensor, query_rows: Tensor, *views: Tensor) -> Tensor:
+        mask = usable(sampler, query, negatives, where).repeat(1, 2)
         density = None if log_prob is None else (log_prob if len(log_prob) == 1 else log_prob[where]).repeat(1, 2)
-        return objective(own, torch.cat([query @ view.T for view in views], 1), mask[where].repeat(1, 2), density)
+        return objective(own, torch.cat([query_rows @ view.T for view in views], 1), mask, density)
 
-    return row_blocks(block, (positive, queries), [table.index_select(0, negatives.ids[0]) for table in tables])
+    return row_blocks(block, (positive, queries), shared_rows((to_view, from_view), negatives))
+
+
+def usable(sampler: Sampler, query: Query, negatives: Negatives | None, where: slice) -> Tensor:
+    """The mask [b, k] of some anchors; without negatives, of every candidate of the sampler."""
+    if negatives is not None:
+        return negatives.mask[where]
+    some = replace(query, anchor=query.anchor[where], positive=query.positive[where], row=query.row[where])
+    every: Negatives = sampler(some)
+    return every.mask
+
+
+def shared_rows(views: tuple[Tensor, Tensor], negatives: Negatives | None) -> list[Tensor]:
+    """The rows [k, d] of both views that shared ids name; without negatives, all."""
+    return [view if negatives is None else view.index_select(0, negatives.ids[0]) for view in views]
 
 
 def _debiased(config: GraceConfig, positive: Tensor, negative: Tensor, mask: Tensor,

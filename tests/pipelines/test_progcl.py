@@ -154,14 +154,14 @@ def test_mixed_negatives_by_a_loop(kind: str, held: int, monkeypatch: pytest.Mon
     u, v = projections()
     sampler, query, negatives = draw(kind)
     mixer = ProGCLMix(MIXTURE, k=7, hardest=4)
-    loss = mixed_loss(mixer, u, v, query, negatives, Stream(5), temperature=0.5)
+    loss = mixed_loss(mixer, u, v, sampler, query, negatives, Stream(5), temperature=0.5)
     plain = mixed_plainly(mixer, u, v, query, negatives, Stream(5))
     torch.testing.assert_close(loss, plain)
     for ours, theirs in zip(torch.autograd.grad(loss, (u, v)), torch.autograd.grad(plain, (u, v)), strict=True):
         torch.testing.assert_close(ours, theirs)
     same = model_with(MIXTURE, variant="mix").direction(u, v, sampler, query, negatives, Stream(5))
     torch.testing.assert_close(same, loss)
-    assert mixed_loss(mixer, u, v, query, negatives, Stream(6), temperature=0.5) != loss
+    assert mixed_loss(mixer, u, v, sampler, query, negatives, Stream(6), temperature=0.5) != loss
 
 
 def test_all_shared_is_all_row_by_row() -> None:
@@ -175,6 +175,20 @@ def test_all_shared_is_all_row_by_row() -> None:
             torch.testing.assert_close(*losses)
         else:  # the hardest are the same; ties of rank aside, so are the pairs of ranks
             torch.testing.assert_close(*losses, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("variant", ["weight", "mix"])
+@pytest.mark.parametrize("exclude", ["self", "neighbors"])
+def test_every_candidate_need_not_be_listed(variant: str, exclude: str) -> None:
+    u, v = projections()
+    sampler = All.from_graph(tiny(N).graph, exclude=exclude)
+    model = model_with(MIXTURE, variant=variant)
+    for anchor in (torch.arange(N), torch.tensor([3, 8, 11])):
+        query = Query(anchor, anchor, 1, row=anchor)
+        losses = [model.direction(u, v, sampler, query, each, Stream(2)) for each in (None, sampler(query))]
+        torch.testing.assert_close(*losses)
+        for ours, theirs in zip(*(torch.autograd.grad(each, (u, v)) for each in losses), strict=True):
+            torch.testing.assert_close(ours, theirs)
 
 
 def test_the_two_directions_mix_apart() -> None:

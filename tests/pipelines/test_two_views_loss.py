@@ -153,8 +153,47 @@ def test_all_nodes_are_scored_a_block_of_anchors_at_a_time(monkeypatch: pytest.M
         seen.append(len(positive))
         return negative.logsumexp(1).mean()
 
-    two_view_loss(objective, u, v, query, sampler(query)).backward()
+    two_view_loss(objective, u, v, sampler, query, None).backward()
     assert seen == [64, 64, 64, 8] and u.grad is not None and v.grad is not None
+
+
+@pytest.mark.parametrize("exclude", ["self", "neighbors"])
+@pytest.mark.parametrize("corrected", [False, True])
+def test_every_candidate_need_not_be_listed(exclude: str, corrected: bool) -> None:
+    """The same loss and gradients as of the list; of a few anchors too."""
+    u, v = projections()
+    sampler = All.from_graph(nodes().graph, exclude=exclude)
+    for anchor in (torch.arange(N), torch.tensor([3, 8, 11])):
+        query = Query(anchor, anchor, 1)
+        for objective in ("infonce", "dcl", "hcl"):
+            config = GraceConfig(objective=objective, corrected=corrected, temperature=0.5)
+            losses = [direction_loss(u, v, sampler, query, each, config) for each in (None, sampler(query))]
+            torch.testing.assert_close(*losses, rtol=1e-6, atol=1e-9)  # the listed correction is in float32
+            for ours, theirs in zip(*(torch.autograd.grad(each, (u, v)) for each in losses), strict=True):
+                torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("exclude", ["self", "neighbors"])
+@pytest.mark.parametrize("objective", ["infonce", "dcl", "hcl"])
+def test_a_step_over_all_nodes_makes_no_mask_of_all(objective: str, exclude: str,
+                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+    data, seen = nodes(200), []
+    config = SMALL.replace(objective=objective, exclude=exclude)
+    sample = All.sample
+
+    def watched(self: All, query: Query) -> Negatives:
+        seen.append(query.batch_size)
+        return sample(self, query)
+
+    monkeypatch.setattr(All, "sample", watched)
+    monkeypatch.setitem(row_blocks._HELD, "cpu", 1)
+    model = Grace.seeded(data, config)
+    for batch in (None, 70):
+        model.config = config.replace(batch_size=batch)
+        done = model.step(data, make_views(data, config, Stream(0)), every_node(data, config), Stream(0))
+        assert done.negatives is None and done.query is not None
+        assert done.num_drawn == int(sample(every_node(data, config), done.query).mask.sum())  # type: ignore[arg-type]
+    assert seen == ([] if objective == "infonce" else [64, 64, 64, 8] * 2 + [64, 6] * 2)
 
 
 def test_one_anchor_alone() -> None:
