@@ -34,7 +34,11 @@ class Sparse(TensorData):
 
     @classmethod
     def from_entries(cls, row: Tensor, col: Tensor, value: Tensor, shape: tuple[int, int]) -> Sparse:
-        """The matrix with `value` [e] at (row, col) [e]; entries at the same place are added."""
+        """The matrix with `value` [e] at (row, col) [e] int64; entries at the same place are added.
+
+        Raises:
+            ValueError: a row or column is outside `shape`.
+        """
         return cls._of_rows(*_rows(row, col, value, shape), shape)
 
     @classmethod

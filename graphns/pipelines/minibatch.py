@@ -23,8 +23,8 @@ from graphns.streams import Stream
 if TYPE_CHECKING:
     from graphns.adapters.pyg.neighbor_sampler import NeighborSampler
 
-LOADING = 3
-"""The stream of what a loader draws, beside those of `graphns.pipelines.method`."""
+LOADING = 4
+"""The stream of what a loader draws, beside those of `graphns.pipelines.method` and of what a loss draws."""
 
 
 @dataclass(frozen=True, eq=False)
