@@ -135,6 +135,7 @@ def _fit(x: Any, y: Any, strength: float) -> Callable[[Any], Any]:
 
     if (y == y[0]).all():  # a fold of few nodes
         return lambda rows: np.full(rows.shape[0], y[0])
+    # the seed changes nothing of this solver, but without one scikit-learn draws one from NumPy's global generator
     model = OneVsRestClassifier(LogisticRegression(C=strength, solver="liblinear", random_state=0)).fit(x, y)
     predict: Callable[[Any], Any] = model.predict
     return predict

@@ -297,4 +297,4 @@ def test_sparse_features_reach_the_runs_sparse(tmp_path):
     task = {"name": "raw features", "seed": 1, "training": tasks.plan(settings, sparse)["training"]}
     raw = tasks._reference(task, sparse, GraceConfig(), lambda message: None)["accuracy"]
     dense = tasks._reference(task, NodeData("digits", x, digits.edge_index, digits.y), GraceConfig(), lambda _: None)
-    assert raw == pytest.approx(dense["accuracy"], abs=0.003) and raw > 0.8
+    assert raw == pytest.approx(dense["accuracy"], abs=0.003) and raw > 0.5

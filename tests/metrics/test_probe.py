@@ -146,12 +146,13 @@ def test_no_warning_on_separable_classes() -> None:
 
 def test_global_generators_are_left_alone() -> None:
     x, data = labelled()
-    state = torch.get_rng_state()
-    numpy_state = np.random.get_state()[1].copy()  # type: ignore[union-attr, index]
+    state, numpy_state = torch.get_rng_state(), np.random.get_state(legacy=False)
     linear_probe(x, data, "random-10-10-80")
     linear_probe(x, data, "random-10-90")
     assert torch.equal(torch.get_rng_state(), state)
-    assert (np.random.get_state()[1] == numpy_state).all()  # type: ignore[index]
+    now = np.random.get_state(legacy=False)
+    assert (now["state"]["key"] == numpy_state["state"]["key"]).all()
+    assert now["state"]["pos"] == numpy_state["state"]["pos"]
 
 
 def test_refusals() -> None:
