@@ -22,8 +22,8 @@ class SkipGramConfig(NodeConfig):
 
     Args:
         hidden_size: width of the embeddings.
-        learning_rate: of the optimiser; with "sgd" of one pair, as in word2vec: a step adds up its pairs, and many pairs
-            of one hub overshoot together, so take a few walks a step.
+        learning_rate: of the optimiser; with "sgd" of one pair, as in word2vec: a step adds up its pairs, and many
+            pairs of one hub overshoot together, so take a few walks a step.
         weight_decay: 0; rows that a step does not read could not decay.
         epochs: passes over all pairs.
         k: negatives a pair.
