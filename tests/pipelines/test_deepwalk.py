@@ -163,7 +163,7 @@ def test_communities_come_apart(config: SkipGramConfig) -> None:
     untrained = result.model.seeded(data, config).embed(data)
     assert 0.4 < auc(untrained) < 0.6
     assert auc(result.embeddings) > 0.9
-    assert linear_probe(result.embeddings, data, protocol="random") > 0.75  # of twelve labelled nodes
+    assert linear_probe(result.embeddings, data, protocol="random-10-10-80") > 0.75  # of twelve labelled nodes
     assert result.losses[-1] < result.losses[0]
 
 
