@@ -1,4 +1,4 @@
-"""Two augmented views of a graph: what CCA-SSG and BGRL compare."""
+"""Two augmented views of a graph: what GRACE, CCA-SSG and BGRL compare."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor
 from graphns.data.node import NodeData
 from graphns.encoders.gcn import gcn_adjacency
 from graphns.encoders.sparse import Sparse
+from graphns.pipelines.minibatch import Minibatch
 from graphns.streams import Stream
 from graphns.views.augment import drop_edge, keep_mask
 
@@ -23,7 +24,9 @@ class View(NamedTuple):
     keep: Tensor
 
 
-def drop_views(data: NodeData, edge_rates: Rates, feature_rates: Rates, stream: Stream) -> tuple[View, View]:
+def drop_views(
+    data: NodeData | Minibatch, edge_rates: Rates, feature_rates: Rates, stream: Stream
+) -> tuple[View, View]:
     """Two views of the data: edges and feature columns dropped at the rates given, keyed by `stream`.
 
     Example:
@@ -40,7 +43,7 @@ def drop_views(data: NodeData, edge_rates: Rates, feature_rates: Rates, stream: 
     return first, second
 
 
-def _adjacency(data: NodeData, rate: float, stream: Stream) -> Sparse:
-    if rate == 0:
+def _adjacency(data: NodeData | Minibatch, rate: float, stream: Stream) -> Sparse:
+    if rate == 0 and isinstance(data, NodeData):
         return data.adjacency
     return gcn_adjacency(drop_edge(data.edge_index, rate, stream), data.num_nodes)

@@ -8,14 +8,13 @@ from torch import Tensor
 
 from graphns.base import Negatives, Query, Sampler
 from graphns.data.node import NodeData
-from graphns.encoders.gcn import gcn_adjacency
+from graphns.pipelines.drop_views import drop_views
 from graphns.pipelines.grace_config import GraceConfig
 from graphns.pipelines.minibatch import Minibatch
 from graphns.pipelines.node import NodeResult, fit
 from graphns.pipelines.two_views import TwoViews, View, every_node
 from graphns.pipelines.two_views_loss import direction_loss
 from graphns.streams import Stream
-from graphns.views.augment import drop_edge, keep_mask
 
 __all__ = ["Grace", "View", "direction_loss", "every_node", "make_views", "train"]
 
@@ -37,12 +36,7 @@ class Grace(TwoViews):
 
 def make_views(data: NodeData | Minibatch, config: GraceConfig, stream: Stream) -> tuple[View, View]:
     """Two views of the data: edges and feature columns dropped at the rates of `config`, keyed by `stream`."""
-    views = []
-    for number, (edge_rate, feature_rate) in enumerate(zip(config.drop_edge, config.drop_feature, strict=True)):
-        edges = drop_edge(data.edge_index, edge_rate, stream.child(number, 0))
-        keep = keep_mask(data.num_features, feature_rate, stream.child(number, 1), data.device)
-        views.append(View(gcn_adjacency(edges, data.num_nodes), keep))
-    return views[0], views[1]
+    return drop_views(data, config.drop_edge, config.drop_feature, stream)
 
 
 def train(data: NodeData, sampler: Sampler | None = None, config: GraceConfig | None = None,

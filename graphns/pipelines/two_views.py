@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +16,7 @@ from graphns.encoders.gcn import GCN
 from graphns.encoders.sparse import Sparse
 from graphns.kernels.gather_dot import gather_dot
 from graphns.objectives.streamed_infonce import streamed_infonce
+from graphns.pipelines.drop_views import View as View
 from graphns.pipelines.grace_config import GraceConfig
 from graphns.pipelines.method import ANCHORS, DRAWS, VIEWS, NodeMethod, Step, reads_feedback
 from graphns.pipelines.minibatch import Minibatch, minibatches
@@ -27,13 +27,6 @@ from graphns.streams import Stream
 
 _LOSS = DRAWS + 1  # the stream of what a loss draws
 _BATCHES = 5  # those of an epoch's mini-batches, a child each
-
-
-class View(NamedTuple):
-    """One augmented view: the propagation matrix [N, N] of the edges that stay, and the feature columns [F] that do."""
-
-    adjacency: Sparse
-    keep: Tensor
 
 
 class TwoViews(NodeMethod):
