@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import shutil
 import sys
 import warnings
@@ -56,9 +57,10 @@ def read(name: str, root: Path, description: Path | None = None) -> NodeData:
             whole = module.PygNodePropPredDataset(name, root=str(root), meta_dict=meta)
             data, split = whole[0], whole.get_idx_split()
     except UnpicklingError as error:
-        reason = next((line.strip() for line in str(error).splitlines() if "Unpickler error" in line), "")
-        raise ValueError(f"a .pt file in {folders[0]} holds more than numbers, or was written with a NumPy whose names "
-                         f"this torch does not know ({reason}); if it is in processed, delete that folder") from error
+        unknown = re.search(r"GLOBAL (\S+)", str(error))
+        what = unknown[1] if unknown else "a pickle"
+        raise ValueError(f"a .pt file in {folders[0]} holds {what}, which is no array of numbers, or is another "
+                         "NumPy's name for one; if it lies in processed, delete that folder") from error
     except (OSError, EOFError) as error:  # EOFError: OGB asks before it loads 1 GB, and nobody is there
         if fresh:
             shutil.rmtree(folders[0], ignore_errors=True)  # PyG has made it: it would be taken for a download

@@ -8,6 +8,8 @@ import csv
 import importlib.util
 import io
 import json
+import os
+import shutil
 import statistics
 import sys
 from collections.abc import Callable
@@ -21,6 +23,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graphns.pipelines.methods import METHODS
 from graphns.streams import Stream
 
 if importlib.util.find_spec("ogb") is None:  # importorskip would import it, and with it its question to PyPI
@@ -175,6 +178,17 @@ def test_cut_off_it_ends_as_if_it_had_not_been(
     assert read(tmp_path / "whole.csv")[0]["probe_parameters"] == str((32 + 16) * CLASSES + CLASSES)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_any_method_is_trained(script: ModuleType, saved: Path, method: str, tmp_path: Path) -> None:
+    out = tmp_path / "results.csv"
+    assert script.main(["--dataset", "ogbn-planted", "--meta_dict", str(saved), "--evaluator", "ogbn-arxiv", "--out",
+                        str(out), "--method", method, "--runs", "1", "--pretrain_epochs", "1", "--epochs", "1",
+                        "--set", "hidden_size=16", "--device", "-1"]) == 0
+    row, = read(out)
+    assert row["pretrain_epochs"] == "1" and int(row["method_parameters"]) > 0
+    assert json.loads(out.with_suffix(".json").read_text())["asked"]["method"] == method
+
+
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--method", "grcae"], "no method on nodes is called 'grcae'; did you mean 'grace'?"),
     (["--sampler", "pseudo-typed"], "pseudo-typed needs triples with relations"),
@@ -244,23 +258,24 @@ def test_what_ogb_wrote_is_read_whole(script: ModuleType, planted: dict[str, Any
 
 
 class Payload:
-    """A pickle that would make a file where it is read."""
+    """A pickle that makes a folder where it is executed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Path.touch, (self.path,)
+        return os.mkdir, (str(self.path),)
 
 
 def test_a_file_that_would_execute_is_refused(script: ModuleType, saved: Path, tmp_path: Path) -> None:
-    import shutil
-
     shutil.copytree(saved.parent, tmp_path / "copy")
-    torch.save({"train": Payload(tmp_path / "executed")}, tmp_path / "copy/planted/split/random/split_dict.pt")
-    with pytest.raises(ValueError, match=r"holds more than numbers.*Unpickler error"):
+    split = tmp_path / "copy" / "planted" / "split" / "random" / "split_dict.pt"
+    torch.save({"train": Payload(tmp_path / "executed")}, split)
+    with pytest.raises(ValueError, match=r"holds posix.mkdir, which is no array of numbers"):
         script.read("ogbn-planted", tmp_path, tmp_path / "copy" / "meta_dict.pt")
     assert not (tmp_path / "executed").exists()
+    torch.load(split, weights_only=False)
+    assert (tmp_path / "executed").exists()  # it would have
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 20).map(lambda of: of / 20)] * 3), min_size=1, max_size=12))
