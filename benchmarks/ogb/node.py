@@ -198,7 +198,7 @@ def train(options: argparse.Namespace, run: int, data: NodeData, device: str, lo
     result = fit(planned.method_class, data, sampler, planned.config, progress=progress, accelerator=device,
                  folder=options.out.with_suffix("") / f"run-{run + 1:02d}")
     x = result.embeddings.to(data.device)
-    x = torch.cat([x, data.x], 1) if options.use_features else x
+    x = torch.cat([x, data.dense], 1) if options.use_features else x
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(planned.config.seed)
         probe = MLP(x.shape[1], options.hidden_channels, data.num_classes,

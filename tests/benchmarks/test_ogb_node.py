@@ -319,6 +319,25 @@ def test_the_classifier_learns_and_its_accuracy_is_counted(script: ModuleType) -
     assert reached[3] > 0.9 > 0.7 > reached[1]
 
 
+def test_dropout_is_of_training_alone_and_by_the_seed(script: ModuleType) -> None:
+    mlp = sys.modules["mlp"]
+    y = torch.arange(40) % 2
+    x = torch.linspace(-1, 1, 120).view(40, 3)
+    split = {"train": torch.arange(20), "valid": torch.arange(20, 30), "test": torch.arange(30, 40)}
+
+    def losses(rate: float, seed: int) -> list[float]:
+        torch.manual_seed(0)  # of the weights
+        model = mlp.MLP(3, 8, 2, 3, rate)
+        told = mlp.train_epochs(model, x, y, split, partial(official, "ogbn-arxiv"), lr=0.01, epochs=3, seed=seed)
+        found = [loss for loss, _ in told]
+        assert torch.equal(model.eval()(x), model(x))
+        return found
+
+    assert losses(0.5, 1) == losses(0.5, 1)
+    assert losses(0.0, 1) == losses(0.0, 2)
+    assert losses(0.5, 1) != losses(0.5, 2) and losses(0.5, 1)[0] != losses(0.0, 1)[0]
+
+
 def test_the_gpu_asked_for_is_the_only_one_seen(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     assert script.accelerator(0) == "cpu"
