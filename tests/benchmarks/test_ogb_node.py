@@ -11,6 +11,7 @@ import json
 import statistics
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,6 +22,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graphns.adapters.ogb.node import accuracy as official
+from graphns.pipelines.methods import METHODS
 from graphns.streams import Stream
 
 if importlib.util.find_spec("ogb") is None:  # importorskip would import it, and with it its question to PyPI
@@ -62,7 +65,8 @@ def planted() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def saved(script: ModuleType, planted: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The description of the planted graph, as written by OGB."""
-    script.evaluator("ogbn-arxiv")  # imports ogb without its question to PyPI
+    y = torch.zeros(1, dtype=torch.long)
+    official("ogbn-arxiv", y, y)  # imports ogb without its question to PyPI
     from ogb.io import DatasetSaver
 
     folder = tmp_path_factory.mktemp("ogb")
@@ -175,13 +179,23 @@ def test_cut_off_it_ends_as_if_it_had_not_been(
     assert read(tmp_path / "whole.csv")[0]["probe_parameters"] == str((32 + 16) * CLASSES + CLASSES)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_any_method_is_trained(script: ModuleType, saved: Path, method: str, tmp_path: Path) -> None:
+    out = tmp_path / "results.csv"
+    assert script.main(["--dataset", "ogbn-planted", "--meta_dict", str(saved), "--evaluator", "ogbn-arxiv", "--out",
+                        str(out), "--method", method, "--runs", "1", "--pretrain_epochs", "1", "--epochs", "1",
+                        "--set", "hidden_size=16", "--device", "-1"]) == 0
+    row, = read(out)
+    assert row["pretrain_epochs"] == "1" and int(row["method_parameters"]) > 0
+    assert json.loads(out.with_suffix(".json").read_text())["asked"]["method"] == method
+
+
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--method", "grcae"], "no method on nodes is called 'grcae'; did you mean 'grace'?"),
     (["--sampler", "pseudo-typed"], "pseudo-typed needs triples with relations"),
     (["--set", "colour=1"], "GRACE has no setting 'colour'"),
     (["--set", "seed=1"], "give the first one's by --seed"),
-    (["--evaluator", "ogbn-none"], "OGB has no evaluator called 'ogbn-none'"),
-    (["--evaluator", "ogbn-proteins"], "measures rocauc of 112 tasks"),
+    (["--evaluator", "ogbn-proteins"], "--evaluator: invalid choice: 'ogbn-proteins'"),
     (["--probe", "tree"], "invalid choice: 'tree'"),
     (["--runs", "0"], "--runs must be at least 1, got 0"),
     (["--dropout", "1"], "--dropout must be in [0, 1), got 1.0"),
@@ -212,55 +226,33 @@ def test_other_files_are_left_alone(
     assert out.read_text() == "a,b\n1,2\n"
 
 
-def test_a_name_of_ogb_needs_ogbs_files(
-    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_data_that_are_not_there(
+    script: ModuleType, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert script.main(["--dataset", "ogbn-mag", "--root", str(tmp_path)]) == 2
-    assert "'ogbn-mag' cannot be read; there are: ogbn-arxiv, ogbn-products" in capsys.readouterr().err
+    for arguments, message in (
+        (["--dataset", "ogbn-planted"], "there is no evaluator of ogbn-planted: name another's by --evaluator"),
+        (["--dataset", "ogbn-mag", "--evaluator", "ogbn-arxiv"], "ogbn-mag cannot be read: it has several kinds"),
+        ([], f"no ogbn-arxiv in {tmp_path}, and downloading it failed (OSError: no way to http"),
+    ):
+        def unreachable(url: str) -> None:
+            raise OSError(f"no way to {url}")
 
-    def unreachable(url: str) -> None:
-        raise OSError(f"no way to {url}")
-
-    module = sys.modules["ogb.nodeproppred.dataset_pyg"]
-    monkeypatch.setattr(module, "decide_download", unreachable)
-    for _ in range(2):  # what a failed download leaves must not be taken for one
-        assert script.main(["--root", str(tmp_path)]) == 2
-        error = capsys.readouterr().err.splitlines()[-1]
-        assert error.startswith(f"node.py: no ogbn-arxiv in {tmp_path}, and downloading it failed (OSError: no way to ")
-    (tmp_path / "ogbn_arxiv").mkdir()
-    assert script.main(["--root", str(tmp_path)]) == 2
-    assert "ogbn_arxiv has no RELEASE_v….txt" in capsys.readouterr().err
+        monkeypatch.setattr(sys.modules["ogb.nodeproppred.dataset_pyg"], "decide_download", unreachable)
+        assert script.main([*arguments, "--root", str(tmp_path), "--out", str(tmp_path / "results.csv")]) == 2
+        assert capsys.readouterr().err.splitlines()[-1].startswith(f"node.py: {message}")
+        assert not list(tmp_path.iterdir())
 
 
 def test_what_ogb_wrote_is_read_whole(script: ModuleType, planted: dict[str, Any], saved: Path) -> None:
+    options = script.parse(["--dataset", "ogbn-planted", "--meta_dict", str(saved), "--evaluator", "ogbn-arxiv"])
     for _ in range(2):  # first from OGB's raw files, then from what OGB has kept
-        data = script.read("ogbn-planted", saved.parent, saved)
+        data = script.read(options)
         assert (data.x.numpy() == planted["x"]).all() and (data.y.numpy() == planted["y"]).all()
         for mask, part in (("train_mask", "train"), ("val_mask", "valid"), ("test_mask", "test")):
             assert getattr(data, mask).nonzero()[:, 0].tolist() == sorted(planted["split"][part].tolist())
         pairs = {tuple(pair) for pair in planted["edge_index"].T.tolist()}
         assert {tuple(pair) for pair in data.edge_index.T.tolist()} == pairs | {pair[::-1] for pair in pairs}
-    assert (saved.parent / "planted" / "processed" / "geometric_data_processed.pt").exists()
-
-
-class Payload:
-    """A pickle that would make a file where it is read."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Path.touch, (self.path,)
-
-
-def test_a_file_that_would_execute_is_refused(script: ModuleType, saved: Path, tmp_path: Path) -> None:
-    import shutil
-
-    shutil.copytree(saved.parent, tmp_path / "copy")
-    torch.save({"train": Payload(tmp_path / "executed")}, tmp_path / "copy/planted/split/random/split_dict.pt")
-    with pytest.raises(ValueError, match=r"holds more than numbers.*Unpickler error"):
-        script.read("ogbn-planted", tmp_path, tmp_path / "copy" / "meta_dict.pt")
-    assert not (tmp_path / "executed").exists()
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 20).map(lambda of: of / 20)] * 3), min_size=1, max_size=12))
@@ -318,13 +310,32 @@ def test_the_classifier_learns_and_its_accuracy_is_counted(script: ModuleType) -
     for layers in (1, 3):
         model = mlp.MLP(2, 32, 2, layers, 0.1)
         state = torch.get_rng_state()
-        *_, (_, shares) = mlp.train_epochs(model, x, y, split, script.evaluator("ogbn-arxiv"), lr=0.01, epochs=200,
+        *_, (_, shares) = mlp.train_epochs(model, x, y, split, partial(official, "ogbn-arxiv"), lr=0.01, epochs=200,
                                            seed=0)
         assert torch.equal(torch.get_rng_state(), state)  # dropout draws from its own stream
         right = (model.eval()(x).argmax(1) == y).double()
         assert shares == pytest.approx(tuple(float(right[part].mean()) for part in split.values()))
         reached[layers] = shares[2]
     assert reached[3] > 0.9 > 0.7 > reached[1]
+
+
+def test_dropout_is_of_training_alone_and_by_the_seed(script: ModuleType) -> None:
+    mlp = sys.modules["mlp"]
+    y = torch.arange(40) % 2
+    x = torch.linspace(-1, 1, 120).view(40, 3)
+    split = {"train": torch.arange(20), "valid": torch.arange(20, 30), "test": torch.arange(30, 40)}
+
+    def losses(rate: float, seed: int) -> list[float]:
+        torch.manual_seed(0)  # of the weights
+        model = mlp.MLP(3, 8, 2, 3, rate)
+        told = mlp.train_epochs(model, x, y, split, partial(official, "ogbn-arxiv"), lr=0.01, epochs=3, seed=seed)
+        found = [loss for loss, _ in told]
+        assert torch.equal(model.eval()(x), model(x))
+        return found
+
+    assert losses(0.5, 1) == losses(0.5, 1)
+    assert losses(0.0, 1) == losses(0.0, 2)
+    assert losses(0.5, 1) != losses(0.5, 2) and losses(0.5, 1)[0] != losses(0.0, 1)[0]
 
 
 def test_the_gpu_asked_for_is_the_only_one_seen(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
