@@ -18,7 +18,7 @@ from graphns.compare import specs
 from graphns.compare.files import replacing, write_json, write_text
 from graphns.compare.settings import import_module
 from graphns.compare.surroundings import machine, versions
-from graphns.data import load
+from graphns.data import load, spelled
 from graphns.data.node import NodeData
 from graphns.pipelines import methods
 from graphns.pipelines.method import NodeMethod
@@ -77,7 +77,7 @@ class NodeRun:
             if key in changes and key != "seed":
                 raise ValueError(f"{key} is given twice")
             changes[key] = value
-        config = found.config_class.preset(Path(data).stem if Path(data).suffix else data, **changes)
+        config = found.config_class.preset(Path(data).stem if Path(data).suffix else spelled(data), **changes)
         spec = None
         if sampler is not None:
             if not found.takes_sampler:

@@ -1,5 +1,5 @@
 """Named data sets from local files, and built-in real data that needs no download."""
 
-from graphns.data.loading import load, names
+from graphns.data.loading import load, names, spelled
 
-__all__ = ["load", "names"]
+__all__ = ["load", "names", "spelled"]

@@ -17,6 +17,19 @@ def names() -> list[str]:
     return ["digits", *SOURCES]
 
 
+def spelled(name: str) -> str:
+    """A name as `names()` spells it; what is no name, such as a path, stays as it is.
+
+    Example:
+        >>> spelled("planetoid-CORA"), spelled("cora-ml"), spelled("mine.pt")
+        ('Cora', 'Cora_ML', 'mine.pt')
+    """
+    from graphns.data.named import SOURCES
+
+    families = {_plain(f"{source.family_folder}-{source.name}"): each for each, source in SOURCES.items()}
+    return {**families, **{_plain(each): each for each in names()}}.get(_plain(name), name)
+
+
 def load(name: str | Path, root: str | Path | None = None, split: int = 0) -> NodeData:
     """A node-classification data set.
 
@@ -37,17 +50,15 @@ def load(name: str | Path, root: str | Path | None = None, split: int = 0) -> No
         torch.Size([1797, 64])
     """
     wanted = str(name)
-    plain = _plain(wanted)
-    if plain == "digits":
+    found, plain = spelled(wanted), _plain(wanted)
+    if found == "digits":
         from graphns.data.digits import digits
 
         return _only_split(digits(), split)
     from graphns.data.named import SOURCES, named
 
-    known = {_plain(each): each for each in names()}
-    families = {_plain(f"{source.family_folder}-{source.name}"): each for each, source in SOURCES.items()}
-    if plain in known or plain in families:
-        return named({**families, **known}[plain], root, split)
+    if found in SOURCES:
+        return named(found, root, split)
     if Path(wanted).suffix in (".npz", ".pt", ".pth") or Path(wanted).expanduser().is_file():
         from graphns.data.files import from_file
 
@@ -58,6 +69,7 @@ def load(name: str | Path, root: str | Path | None = None, split: int = 0) -> No
         for each, reason in LEFT_OUT.items():
             if plain == _plain(each):
                 raise ValueError(f"{each} cannot be read: {reason}")
+    known = {_plain(each): each for each in names()}
     near = difflib.get_close_matches(plain, known, n=1, cutoff=0.5)
     hint = f"did you mean {known[near[0]]!r}?" if near else f"there are: {', '.join(names())}"
     raise ValueError(f"no data set is called {wanted!r}; {hint} Or give the path of an .npz or .pt file")

@@ -186,6 +186,16 @@ def test_nothing_asks_the_network() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=120)
 
 
+def test_damaged_files(tmp_path: Path) -> None:
+    folder = as_downloaded(tmp_path, tiny())
+    (folder / "raw" / "num-edge-list.csv.gz").unlink()
+    with pytest.raises(ValueError, match=r"cannot be read \(No necessary file\): delete its processed"):
+        load("ogbn-arxiv", root=tmp_path)
+    (folder / "processed" / module._PROCESSED).write_bytes(b"cut off")
+    with pytest.raises(ValueError, match="ogbn_arxiv holds a file that cannot be read"):
+        load("ogbn-arxiv", root=tmp_path)
+
+
 def test_files_are_not_executed(tmp_path: Path) -> None:
     folder = as_downloaded(tmp_path, tiny())
     torch.save({"x": Evil()}, folder / "processed" / module._PROCESSED)

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from graphns.cli import run
-from graphns.commands.node_run import setting
+from graphns.commands.node_run import NodeRun, setting
 
 SHORT = ["--set", "hidden_size=8", "--set", "projection_size=8", "--set", "k=4", "--sampler", "uniform"]
 
@@ -89,6 +89,12 @@ def test_folders_of_others_are_refused(tmp_path: Path, capsys: pytest.CaptureFix
     assert train("--epochs", "1", "--out", out, *SHORT) == 0
     assert train("--epochs", "1", "--seed", "1", "--out", out, *SHORT) == 2
     assert "holds a run with seed = 0, now it is 1" in capsys.readouterr().err
+
+
+def test_presets_do_not_depend_on_how_the_name_is_written() -> None:
+    wanted = NodeRun.make("CiteSeer").config
+    assert wanted != NodeRun.make("digits").config
+    assert NodeRun.make(" citeseer").config == NodeRun.make("planetoid_CiteSeer").config == wanted
 
 
 def test_settings_are_read_as_yaml_has_them() -> None:

@@ -66,9 +66,10 @@ def read_node(name: str, root: Path, meta: Mapping[str, Any] | None = None) -> d
             try:
                 whole = ogb.PygNodePropPredDataset(name, root=str(copy.parent), meta_dict=described)
                 data, parts = whole[0], whole.get_idx_split()
-            except pickle.UnpicklingError as error:
-                raise ValueError(f"{folder} holds a file that cannot be read without executing it: delete its "
-                                 f"processed folder, or the data ({str(error).splitlines()[0]})") from error
+            except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+                what = "without executing it" if isinstance(error, pickle.UnpicklingError) else f"({error})"
+                raise ValueError(f"{folder} holds a file that cannot be read {what}: delete its processed folder, or "
+                                 "the data, which are then downloaded again") from error
         found = _checked(name, data, parts)
         if whole.meta_info["add_inverse_edge"] == "True":
             # half of the edges are the other half turned round, and whoever takes them makes them undirected again
