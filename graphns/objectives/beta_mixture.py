@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from math import lgamma
 
 import torch
 from torch import Tensor
@@ -40,16 +42,23 @@ class BetaMixture:
 
     def normalized(self, similarity: Tensor) -> Tensor:
         """Similarities brought to [0, 1] by the fit's smallest and largest, and kept just inside."""
-        return ((similarity - self.low) / (self.high - self.low)).clamp(_EDGE, 1 - _EDGE)
+        return (similarity - self.low).div_(self.high - self.low).clamp_(_EDGE, 1 - _EDGE)
 
     @torch.no_grad()
     def true_negative(self, similarity: Tensor) -> Tensor:
-        """The posterior probability that a negative of this similarity is a true one, of the shape and dtype given."""
-        parts = _log_parts(self.normalized(similarity.double()), *(
-            torch.tensor(each, dtype=torch.float64, device=similarity.device)
-            for each in (self.alpha, self.beta, self.weight)
-        ))
-        return parts.softmax(-1)[..., 0].to(similarity.dtype)
+        r"""The posterior probability that a negative of this similarity is a true one, of the shape and dtype given.
+
+        .. math:: p = \sigma\big(\log \tfrac{\lambda_1 B_2}{\lambda_2 B_1} + (\alpha_1 - \alpha_2) \log x
+                  + (\beta_1 - \beta_2) \log(1 - x)\big), \qquad B_c = \mathrm{B}(\alpha_c, \beta_c)
+        """
+        # half precision has no number just below 1
+        x = self.normalized(similarity if similarity.dtype == torch.float64 else similarity.float())
+        # the odds of two densities: their norms are two numbers, and two logarithms are left for each similarity
+        (one, other), (left, right) = self.alpha, self.beta
+        first, second = (lgamma(p) + lgamma(q) - lgamma(p + q) for p, q in ((one, left), (other, right)))
+        share = [math.log(each) if each > 0 else -math.inf for each in self.weight]
+        odds = x.log().mul_(one - other).add_(torch.log1p(-x), alpha=left - right)
+        return odds.add_(share[0] - share[1] + second - first).sigmoid_().to(similarity.dtype)
 
 
 @torch.no_grad()

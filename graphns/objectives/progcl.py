@@ -65,9 +65,10 @@ def progcl(
     return softplus(torch.logsumexp(logits, 1) - positive_score / temperature).mean()
 
 
+@torch.no_grad()
 def _log_weights(mixture: BetaMixture, similarity: Tensor, mask: Tensor) -> Tensor:
-    raw = torch.where(mask, mixture.true_negative(similarity) * mixture.normalized(similarity), 0.0)
+    raw = mixture.true_negative(similarity).mul_(mixture.normalized(similarity)).masked_fill_(~mask, 0.0)
     mean = raw.sum(1, keepdim=True) / mask.sum(1, keepdim=True).clamp(min=1)
     # where every negative of a row is certainly false, none is preferred
-    weights = torch.where(mean > 0, raw / torch.where(mean > 0, mean, 1.0), 1.0)
-    return weights.clamp(min=torch.finfo(weights.dtype).tiny).log()
+    raw.div_(torch.where(mean > 0, mean, 1.0)).masked_fill_(mean <= 0, 1.0)
+    return raw.clamp_(min=torch.finfo(raw.dtype).tiny).log_()

@@ -122,3 +122,23 @@ def test_refuses():
         fit_beta_mixture(torch.tensor([0.0, torch.nan]))
     with pytest.raises(ValueError, match="got 0 values"):
         fit_beta_mixture(torch.tensor([]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_the_posterior_is_that_of_the_densities_in_every_precision(dtype):
+    """Also where components are narrow, U-shaped or without share."""
+    similarity = torch.linspace(-1.5, 1.5, 301, dtype=torch.float64)
+    x = ((similarity + 1) / 2).clamp(1e-4, 1 - 1e-4).numpy()
+    for alpha, beta, weight in [((2.0, 6.0), (5.0, 2.0), (0.8, 0.2)), ((200.0, 0.3), (90.0, 0.2), (0.5, 0.5)),
+                                ((1.0, 1.0), (1.0, 1.0), (0.25, 0.75)), ((2.0, 3.0), (3.0, 2.0), (1.0, 0.0)),
+                                ((2.0, 3.0), (3.0, 2.0), (0.0, 1.0))]:
+        mixture = BetaMixture(-1.0, 1.0, alpha=alpha, beta=beta, weight=weight)
+        one, other = (w * stats.beta(a, b).pdf(x) for a, b, w in zip(alpha, beta, weight, strict=True))
+        got = mixture.true_negative(similarity.to(dtype))
+        assert got.dtype == dtype and got.shape == similarity.shape
+        if dtype != torch.bfloat16:
+            torch.testing.assert_close(got.double(), torch.from_numpy(one / (one + other)),
+                                       atol=1e-12 if dtype == torch.float64 else 2e-4, rtol=0)
+        else:  # the rounding of the similarity itself
+            again = mixture.true_negative(similarity.to(dtype).double())
+            torch.testing.assert_close(got.double(), again, atol=1e-2, rtol=0)
