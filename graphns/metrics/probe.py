@@ -129,13 +129,25 @@ def _normalised(embeddings: Tensor | Sparse, train: Any) -> Any:
 
 
 def _fit(x: Any, y: Any, strength: float) -> Callable[[Any], Any]:
-    """A fitted classifier: rows in, classes out."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.multiclass import OneVsRestClassifier
+    """A fitted classifier: rows in, classes out.
 
-    if (y == y[0]).all():  # a fold of few nodes
-        return lambda rows: np.full(rows.shape[0], y[0])
-    # the seed changes nothing of this solver, but without one scikit-learn draws one from NumPy's global generator
-    model = OneVsRestClassifier(LogisticRegression(C=strength, solver="liblinear", random_state=0)).fit(x, y)
-    predict: Callable[[Any], Any] = model.predict
+    It is scikit-learn's `OneVsRestClassifier` written out, which changes Python's warning filters while it runs: in
+    threads that is a race.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    classes = np.unique(y)
+    if len(classes) == 1:  # a fold of few nodes
+        return lambda rows: np.full(rows.shape[0], classes[0])
+    positives = classes if len(classes) > 2 else classes[1:]
+    weights, biases = np.empty((x.shape[1], len(positives))), np.empty(len(positives))
+    for place, positive in enumerate(positives):
+        # the seed changes nothing of this solver, but without one scikit-learn draws one from NumPy's global generator
+        model = LogisticRegression(C=strength, solver="liblinear", random_state=0).fit(x, y == positive)
+        weights[:, place], biases[place] = model.coef_[0], model.intercept_[0]
+
+    def predict(rows: Any) -> Any:
+        scores = rows @ weights + biases
+        return classes[scores.argmax(1) if len(positives) > 1 else (scores[:, 0] > 0).astype(int)]
+
     return predict

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -121,10 +122,21 @@ def test_sparse_rows_give_the_figures_of_dense_ones(protocol: str, width: int) -
         fit_probe(Sparse.from_dense(x * torch.tensor(float("inf"))), data, protocol)
 
 
+@pytest.mark.parametrize("num_classes", [2, 3, 7])
+def test_one_against_the_rest_is_scikit_learns(num_classes: int) -> None:
+    x = torch.randn(90, 5, generator=torch.Generator().manual_seed(0)).double().numpy()
+    y = np.arange(90) % num_classes + 3
+    for strength in (2.0**-10, 1.0, 2.0**10):
+        wanted = OneVsRestClassifier(LogisticRegression(C=strength, solver="liblinear")).fit(x, y).predict(x)
+        assert (module._fit(x, y, strength)(x) == wanted).all()
+
+
 def test_any_number_of_threads_gives_the_same() -> None:
     x, data = labelled()
-    found = [fit_probe(x, data, "random-10-90", threads=threads) for threads in (1, 5)]
-    assert found[0] == found[1] and torch.equal(found[0].predicted, found[1].predicted)
+    filters = list(warnings.filters)
+    found = [fit_probe(x, data, "random-10-90", threads=threads) for threads in (1, 5, 5)]
+    assert found[0] == found[1] == found[2] and torch.equal(found[0].predicted, found[1].predicted)
+    assert list(warnings.filters) == filters
 
 
 def test_strengths_may_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
