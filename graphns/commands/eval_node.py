@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -34,11 +35,16 @@ def eval_node(
     from graphns.commands.node_evaluation import evaluate_node, show, to_csv
 
     errors = Console(stderr=True)
-    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
-        task = bar.add_task("splits", total=None)
+    with Progress(console=errors, transient=True) if errors.is_terminal else nullcontext() as bar:
+        task = None if bar is None else bar.add_task("splits", total=None)
+
+        def progress(done: int, of: int) -> None:
+            if bar is not None and task is not None:
+                bar.update(task, completed=done, total=of)
+
         figures = evaluate_node(
             embeddings, data=data, root=root, protocol=protocol, splits=splits, seed=seed, references=references,
-            threads=threads, progress=lambda done, of: bar.update(task, completed=done, total=of))
+            threads=threads, progress=progress)
     if out is not None:
         to_csv(figures, out)
     console = Console(highlight=False)

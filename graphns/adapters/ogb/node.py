@@ -118,11 +118,26 @@ def _loading(quiet: bool) -> Iterator[None]:
     # sizes are NumPy numbers and splits may be its arrays; what is named here makes those and nothing else
     numbers: list[Any] = [np.ndarray, np.dtype, type(np.dtype(np.int64)), np.zeros(0).__reduce__()[0],
                           np.int64(0).__reduce__()[0]]
-    with data_allowed(*numbers), warnings.catch_warnings(), contextlib.ExitStack() as stack:
+    with data_allowed(*numbers), _nothing_executed(), warnings.catch_warnings(), contextlib.ExitStack() as stack:
         warnings.simplefilter("ignore")
         # OGB prints what it does; where it takes minutes that is worth reading, but not among results
         stack.enter_context(contextlib.redirect_stdout(io.StringIO() if quiet else sys.stderr))
         yield
+
+
+@contextlib.contextmanager
+def _nothing_executed() -> Iterator[None]:
+    """Before torch 2.6 its load, unless told, executes what a file says; OGB does not tell it, an environment can."""
+    name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def _find(name: str, root: Path) -> Path | None:
