@@ -190,6 +190,13 @@ def test_any_method_is_trained(script: ModuleType, saved: Path, method: str, tmp
     assert json.loads(out.with_suffix(".json").read_text())["asked"]["method"] == method
 
 
+def test_mini_batches(run: Callable[..., int], tmp_path: Path) -> None:
+    out = tmp_path / "results.csv"
+    assert run(out, "--set", "num_neighbors=[5,5]", "--set", "batch_size=64", "--pretrain_epochs", "2") == 0
+    assert json.loads(out.with_suffix(".json").read_text())["asked"]["settings"]["num_neighbors"] == [5, 5]
+    assert run(out, "--set", "batch_size=64", "--pretrain_epochs", "2") == 2  # another training
+
+
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--method", "grcae"], "no method on nodes is called 'grcae'; did you mean 'grace'?"),
     (["--sampler", "pseudo-typed"], "pseudo-typed needs triples with relations"),
