@@ -178,7 +178,7 @@ def results() -> str:
         lines.append("\n#" + (folder / "results.md").read_text().strip().replace("\n#", "\n##"))
         lines.append("\n" + (folder / "notes.md").read_text().strip())
     lines += corruptions()
-    for name in ("peers.md", "peers-notes.md"):
+    for name in ("peers.md", "grace-loss.md", "peers-notes.md"):
         if (RESULTS / name).is_file():
             text = "\n" + (RESULTS / name).read_text().strip()
             lines.append(text.replace("\n#", "\n##"))
