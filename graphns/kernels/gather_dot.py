@@ -9,24 +9,22 @@ Three operations are closed under differentiation, so each gives the gradients o
     push(w, q, ids, N)[n]   = sum of w[b, j] q[b] over ids[b, j] = n        gradient of dot in T
 
 All are torch custom operators, so `torch.compile` takes them in without a graph break. On the CPU in float32 and
-float64 they are Numba loops whose result is equal for any number of threads: `push` sorts the slots by id (a counting
-sort, stable) and each table row adds up its own. Elsewhere they are torch, a chunk of slots at a time.
+float64 they are Numba loops (`graphns.kernels.gather_loops`) whose result is equal for any number of threads: `push`
+sorts the slots by id (a counting sort, stable) and each table row adds up its own. Elsewhere they are torch, a chunk of
+slots at a time.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
-from graphns.kernels.bits import compiled, prefetch
+from graphns.kernels.gather_loops import dot_rows, pull_rows, push_rows, slots_by_id
 from graphns.kernels.threads import run
 
-# a reordered sum is what lets the compiler use vector registers; NaN and infinity keep their meaning
-_fast = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 _CHUNK = 1 << 24  # numbers of a [chunk, k, d] tensor in the torch versions: 64 MiB in float32
 
 
@@ -112,7 +110,7 @@ def _dot(queries: Tensor, table: Tensor, ids: Tensor) -> Tensor:
         return dot_torch(queries, table, ids)
     _check_range(ids, len(table))
     out = queries.new_empty(ids.shape)
-    run(_dot_rows, len(ids), *_arrays(queries, table, ids, out), cost=ids.shape[1] * table.shape[1] // 16 + 1)
+    run(dot_rows, len(ids), *_arrays(queries, table, ids, out), cost=ids.shape[1] * table.shape[1] // 16 + 1)
     return out
 
 
@@ -123,7 +121,7 @@ def _pull(weights: Tensor, table: Tensor, ids: Tensor) -> Tensor:
         return pull_torch(weights, table, ids)
     _check_range(ids, len(table))
     out = table.new_zeros((len(ids), table.shape[1]))
-    run(_pull_rows, len(ids), *_arrays(weights, table, ids, out), cost=ids.shape[1] * table.shape[1] // 16 + 1)
+    run(pull_rows, len(ids), *_arrays(weights, table, ids, out), cost=ids.shape[1] * table.shape[1] // 16 + 1)
     return out
 
 
@@ -134,10 +132,9 @@ def _push(weights: Tensor, queries: Tensor, ids: Tensor, num_rows: int) -> Tenso
         return push_torch(weights, queries, ids, num_rows)
     _check_range(ids, num_rows)
     out = queries.new_zeros((num_rows, queries.shape[1]))
-    flat_ids, flat_weights, rows, sums = _arrays(ids.reshape(-1), weights.reshape(-1), queries, out)
-    start, slots = _slots_by_id(flat_ids, num_rows)
+    drawn, shares, rows, sums = _arrays(ids, weights, queries, out)
     cost = ids.numel() * queries.shape[1] // (16 * max(num_rows, 1)) + 1
-    run(_push_rows, num_rows, start, slots, ids.shape[1], flat_weights, rows, sums, cost=cost)
+    run(push_rows, num_rows, *slots_by_id(drawn, shares, num_rows), rows, sums, cost=cost)
     return out
 
 
@@ -184,59 +181,3 @@ def _push_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None
 _dot.register_autograd(_dot_backward, setup_context=_save)
 _pull.register_autograd(_pull_backward, setup_context=_save)
 _push.register_autograd(_push_backward, setup_context=_save)
-
-
-@_fast
-def _dot_rows(begin, end, queries, table, ids, out):
-    k, width = ids.shape[1], queries.shape[1]
-    flat, zero = table.reshape(-1), queries.dtype.type(0)
-    for b in range(begin, end):
-        query = queries[b]
-        for j in range(k):
-            if j + 4 < k:
-                prefetch(flat, ids[b, j + 4] * width)
-            row, total = table[ids[b, j]], zero
-            for c in range(width):
-                total += query[c] * row[c]
-            out[b, j] = total
-
-
-@_fast
-def _pull_rows(begin, end, weights, table, ids, out):
-    k, width = ids.shape[1], table.shape[1]
-    flat = table.reshape(-1)
-    for b in range(begin, end):
-        sums = out[b]
-        for j in range(k):
-            if j + 4 < k:
-                prefetch(flat, ids[b, j + 4] * width)
-            row, weight = table[ids[b, j]], weights[b, j]
-            for c in range(width):
-                sums[c] += weight * row[c]
-
-
-@compiled
-def _slots_by_id(ids, num_rows):
-    """Rows of slots by id, as CSR: where each id's slots start, and the slots in rising order."""
-    start = np.zeros(num_rows + 1, dtype=np.int64)
-    for s in range(ids.shape[0]):
-        start[ids[s] + 1] += 1
-    for n in range(num_rows):
-        start[n + 1] += start[n]
-    place = start[:num_rows].copy()
-    slots = np.empty(ids.shape[0], dtype=np.int64)
-    for s in range(ids.shape[0]):
-        slots[place[ids[s]]] = s
-        place[ids[s]] += 1
-    return start, slots
-
-
-@_fast
-def _push_rows(begin, end, start, slots, k, weights, queries, out):
-    width = queries.shape[1]
-    for n in range(begin, end):
-        sums = out[n]
-        for at in range(start[n], start[n + 1]):
-            row, weight = queries[slots[at] // k], weights[slots[at]]
-            for c in range(width):
-                sums[c] += weight * row[c]

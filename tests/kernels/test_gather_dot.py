@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from graphns.kernels import gather_dot as module
+from graphns.kernels import gather_loops as loops
 from graphns.kernels.gather_dot import dot_torch, gather_dot, pull_torch, push_torch
 
 
@@ -119,17 +120,18 @@ def test_refuses(change, message):
         gather_dot(*change(*make()))
 
 
-def test_the_loops_as_plain_python(monkeypatch):
-    queries, table, ids = (t.detach() for t in make(batch=2, rows=3, k=6, width=2))
-    weights = torch.randn(2, 6, dtype=torch.float64)
+def test_the_loops_as_plain_python():
+    queries, table, ids = (t.detach() for t in make(batch=2, rows=3, k=9, width=2))
+    weights = torch.randn(2, 9, dtype=torch.float64)
     q, t, i, w = (x.numpy() for x in (queries, table, ids, weights))
-    out = np.zeros((2, 6))
-    module._dot_rows.py_func(0, 2, q, t, i, out)
+    out = np.zeros((2, 9))
+    loops.dot_rows.py_func(0, 2, q, t, i, out)
     np.testing.assert_allclose(out, dot_torch(queries, table, ids))
     out = np.zeros((2, 2))
-    module._pull_rows.py_func(0, 2, w, t, i, out)
+    loops.pull_rows.py_func(0, 2, w, t, i, out)
     np.testing.assert_allclose(out, pull_torch(weights, table, ids))
-    out = np.zeros((3, 2))
-    start, slots = module._slots_by_id.py_func(i.reshape(-1), 3)
-    module._push_rows.py_func(0, 3, start, slots, 6, w.reshape(-1), q, out)
+    out, rows, shares = np.zeros((3, 2)), np.empty(18, dtype=np.int64), np.empty(18)
+    start = loops._sort.py_func(i, w, 3, rows, shares)
+    assert sorted(rows[start[1]:start[2]]) == list(rows[start[1]:start[2]]) == sorted(np.nonzero(i == 1)[0])
+    loops.push_rows.py_func(0, 3, start, rows, shares, q, out)
     np.testing.assert_allclose(out, push_torch(weights, queries, ids, 3))
