@@ -5,8 +5,9 @@ r"""Contrastive methods on nodes beside what their papers report, each under the
     python benchmarks/quality/published_node.py --quick                 # a minute, to see that everything works
 
 Nothing is tuned here: a method runs with its preset, and with what an entry of `ENTRIES` says beside it. The seed
-decides weights, views, draws and, where a protocol draws one, the split; test nodes are read once a run. Tables of
-different protocols stand apart. A finished training is a row of runs.csv and is not made again.
+decides weights, views, draws and, where a protocol draws one, the split. The probe scales rows or columns: the mean
+validation accuracy of all trainings of an entry chooses. Test nodes choose nothing. Tables of different protocols stand
+apart. A finished training is in runs.csv and is not made again.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from graphns.compare.statistics import mean_std
 from graphns.compare.surroundings import machine, versions
 from graphns.data import load
 from graphns.data.node import NodeData
-from graphns.metrics.probe import fit_probe
+from graphns.metrics.probe import SCALINGS, fit_probe
 from graphns.pipelines import methods
 from graphns.pipelines.node import fit
 
@@ -78,7 +79,7 @@ ENTRIES = (
     Entry("cca-ssg", "PubMed", "public", (81.6, 81.6), 1.2, CCA),
     Entry("grace", "Cora", "random-10-90", (83.3, 83.3), 1.0, GRACE),
     Entry("grace", "CiteSeer", "random-10-90", (72.1, 72.1), 1.5, GRACE),
-    Entry("grace", "PubMed", "random-10-90", (86.7, 86.7), 0.8, GRACE, SHARED, {"k": 512}),
+    Entry("grace", "PubMed", "random-10-90", (86.7, 86.7), 0.8, GRACE, SHARED, {"k": 512, "epochs": 300}),
     Entry("cca-ssg", "Computers", "random-10-10-80", (88.5, 88.5), None, "at least", splits=2),
     Entry("bgrl", "Computers", "random-10-10-80", (88.5, 88.5), None, "at least", splits=2),
     Entry("grace", "Computers", "random-10-10-80", (86.5, 89.5), 0.0, "the range of published tables", SHARED,
@@ -100,18 +101,26 @@ def measure(data: NodeData, entry: Entry, seed: int, epochs: int | None) -> list
     found = []
     for number in range(entry.splits):
         split = entry.splits * seed + number
-        probe = fit_probe(result.embeddings, data, entry.protocol, split)
-        found.append({"split": split, "accuracy": probe.accuracy, "validation": probe.validation,
-                      "strength": probe.strength, "loss": result.losses[-1], "epochs": len(result.losses),
-                      "seconds": round(seconds, 1), "peak_mb": round(peak)})
+        for scaling in SCALINGS:
+            probe = fit_probe(result.embeddings, data, entry.protocol, split, scaling=scaling)
+            found.append({"split": split, "scaling": scaling, "accuracy": probe.accuracy,
+                          "validation": probe.validation, "strength": probe.strength, "loss": result.losses[-1],
+                          "epochs": len(result.losses), "seconds": round(seconds, 1), "peak_mb": round(peak)})
     return found
+
+
+def chosen(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """The rows of the scaling with the best mean validation accuracy; of equals, the first."""
+    kinds = [[row for row in rows if row["scaling"] == scaling] for scaling in SCALINGS]
+    return max(kinds, key=lambda kind: sum(float(row["validation"]) for row in kind) / max(1, len(kind)))
 
 
 def report(out: Path, runs: Rows, seeds: int) -> str:
     """results.md: a table a protocol."""
     lines = ["# Methods on nodes beside published figures", "",
              f"Accuracy of a linear probe on test nodes, per cent, mean ± standard deviation; {seeds} trainings, or as "
-             "many as stand in the column. Presets, nothing tuned here. " + ", ".join(
+             "many as stand in the column. Presets, nothing tuned here but the probe's scaling, which "
+             "validation accuracy chose. " + ", ".join(
                  f"{name} {value}" for name, value in versions().items()) + f"; {machine()['processor']}.", ""]
     for protocol in dict.fromkeys(entry.protocol for entry in ENTRIES):
         table = []
@@ -119,19 +128,20 @@ def report(out: Path, runs: Rows, seeds: int) -> str:
             rows = [row for row in runs.rows if row["key"] == key_of(entry, None) and int(row["seed"]) < seeds]
             if entry.protocol != protocol or not rows:
                 continue
+            rows = chosen(rows)
             mean, std = mean_std([100 * float(row["accuracy"]) for row in rows])
             low, high = entry.published
             figure = f"{low}" if low == high else f"{low}–{high}"
             figure += f" ± {entry.within}" if entry.within else ""
             seconds = sum(float(row["seconds"]) for row in rows) / len(rows)
-            table.append(f"| {entry.method} | {entry.data} | {entry.sampler or 'own'} | {mean:.2f} ± {std:.2f} | "
-                         f"{len({row['seed'] for row in rows})}, {len(rows)} | {figure} | {entry.source} | "
+            table.append(f"| {entry.method} | {entry.data} | {entry.sampler or 'own'} | {rows[0]['scaling']} | "
+                         f"{mean:.2f} ± {std:.2f} | {len({row['seed'] for row in rows})}, {len(rows)} | {figure} | {entry.source} | "
                          f"{'yes' if entry.reached(mean) else 'no'} | {rows[0]['epochs']} | {seconds:.0f} | "
                          f"{max(int(row['peak_mb']) for row in rows)} |")
         if table:
-            lines += [f"## Protocol {protocol}", "",
-                      "| method | data | negatives | accuracy | trainings, splits | published | source | in the band | "
-                      "epochs | s a training | peak MB |", "|---|---|---|---|---|---|---|---|---|---|---|", *table, ""]
+            head = ("method", "data", "negatives", "probe scales", "accuracy", "trainings, splits", "published",
+                    "source", "in the band", "epochs", "s a training", "peak MB")
+            lines += [f"## Protocol {protocol}", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|", *table, ""]
     text = "\n".join(lines)
     (out / "results.md").write_text(text)
     return text
@@ -164,14 +174,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
-    runs = Rows(options.out / "runs.csv", ("key", "seed", "split", "accuracy", "validation", "strength", "loss",
-                                           "epochs", "seconds", "peak_mb"))
+    runs = Rows(options.out / "runs.csv", ("key", "seed", "split", "scaling", "accuracy", "validation", "strength",
+                                           "loss", "epochs", "seconds", "peak_mb"))
     end = None if options.minutes is None else time.monotonic() + 60 * options.minutes
     data: dict[str, NodeData] = {}
     for seed in range(options.seeds):
         for entry in entries:
             key = key_of(entry, epochs)
-            if runs.find(key=key, seed=seed, split=entry.splits * (seed + 1) - 1) is not None:
+            if runs.find(key=key, seed=seed, split=entry.splits * (seed + 1) - 1, scaling=SCALINGS[-1]) is not None:
                 continue
             if end is not None and time.monotonic() >= end:
                 break
@@ -179,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 data[entry.data] = load(entry.data, options.root)
             print(f"{entry.method} {entry.data} {entry.protocol}: seed {seed}", file=sys.stderr, flush=True)
             for row in measure(data[entry.data], entry, seed, epochs):
-                if runs.find(key=key, seed=seed, split=row["split"]) is None:
+                if runs.find(key=key, seed=seed, split=row["split"], scaling=row["scaling"]) is None:
                     runs.add(key=key, seed=seed, **row)
     print(report(options.out, runs, options.seeds))
     return 0

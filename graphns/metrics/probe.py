@@ -20,6 +20,8 @@ STRENGTHS = tuple(2.0**power for power in range(-10, 11))
 """The values of C, from strong to weak regularisation, among which validation chooses."""
 FOLDS = 5
 """Parts of the train nodes in the cross-validation that chooses C where there are no validation nodes."""
+SCALINGS = ("rows", "columns")
+"""Ways to scale embeddings before the probe: every row to length 1, or every column to mean 0 and deviation 1."""
 LARGE = 20_000
 """Train nodes above which only every fourth C is tried: a fit then takes seconds a class instead of milliseconds."""
 
@@ -58,28 +60,35 @@ def linear_probe(embeddings: Tensor | Sparse, data: Labelled, protocol: str = "p
 
 
 def fit_probe(embeddings: Tensor | Sparse, data: Labelled, protocol: str = "public", seed: int = 0, *,
-              strengths: Sequence[float] | None = None, threads: int | None = None) -> Probe:
+              scaling: str = "rows", strengths: Sequence[float] | None = None, threads: int | None = None) -> Probe:
     """Fit a logistic regression on the train nodes, choose C on the validation nodes, and test once.
 
     The classifier is that of GRACE's evaluation: L2-normalised embeddings, one L2-regularised logistic regression a
-    class (liblinear). Without validation nodes (random-10-90) the C of the best mean accuracy over 5 folds of the train
-    nodes is taken, and fitted again on all of them. Of equally good C the smallest is taken. Test nodes choose nothing.
+    class (liblinear). Where lengths mean something, as after a loss that standardises columns, the columns can be
+    standardised instead; let validation accuracy decide between the two. Without validation nodes (random-10-90) the C
+    of the best mean accuracy over 5 folds of the train nodes is taken, and fitted again on all of them. Of equally good
+    C the smallest is taken. Test nodes choose nothing.
 
     Args:
         embeddings: [N, d] floating point, finite; sparse ones stay sparse.
         data: y [N], with -1 for unknown classes, and for "public" its three masks [N].
         protocol: one of `graphns.metrics.protocols.PROTOCOLS`.
         seed: of the random split. Nothing else is random.
+        scaling: "rows", x_i / |x_i|, or "columns", (x_ij - mean_j) / std_j over all nodes; of sparse embeddings
+            columns are divided only, so that zeros stay zeros.
         strengths: the values of C, in rising order. None: `STRENGTHS`, and every fourth of them above `LARGE` train
             nodes.
         threads: how many fits run side by side; the result is the same. None: torch's number.
 
     Raises:
-        ValueError: no masks, an unknown protocol, embeddings that do not fit or are not finite, or one class only.
+        ValueError: no masks, an unknown protocol or scaling, embeddings that do not fit or are not finite, or one
+            class only.
     """
     from sklearn.exceptions import ConvergenceWarning
 
     protocol = protocol_name(protocol)
+    if scaling not in SCALINGS:
+        raise ValueError(f"unknown scaling {scaling!r}: choose one of {', '.join(SCALINGS)}")
     y = data.y.cpu().numpy()
     if len(embeddings.shape) != 2 or embeddings.shape[0] != len(y):
         raise ValueError(f"need one embedding per node [{len(y)}, d], got {tuple(embeddings.shape)}")
@@ -88,7 +97,7 @@ def fit_probe(embeddings: Tensor | Sparse, data: Labelled, protocol: str = "publ
     train, validation, test = (part.numpy() for part in split(data, protocol, seed))
     if (y[train] == y[train[0]]).all():
         raise ValueError(f"a probe needs two classes among the train nodes, and all are of class {y[train[0]]}")
-    x = _normalised(embeddings, train)
+    x = _scaled(embeddings, train, scaling)
     if strengths is None:
         strengths = STRENGTHS if len(train) <= LARGE else STRENGTHS[::4]
     if len(validation):
@@ -113,15 +122,26 @@ def fit_probe(embeddings: Tensor | Sparse, data: Labelled, protocol: str = "publ
                  (len(train), len(validation), len(test)), torch.from_numpy(predicted))
 
 
-def _normalised(embeddings: Tensor | Sparse, train: Any) -> Any:
-    """Rows of length 1, as NumPy or SciPy has them."""
+def _scaled(embeddings: Tensor | Sparse, train: Any, scaling: str) -> Any:
+    """Rows of length 1, or columns of deviation 1, as NumPy or SciPy has them."""
     if isinstance(embeddings, Sparse):
         x = embeddings.to_scipy().astype(np.float64)
-        lengths = np.sqrt(x.multiply(x).sum(1)).clip(1e-12)
-        x.data /= lengths.repeat(np.diff(x.indptr))
+        if scaling == "rows":
+            lengths = np.sqrt(x.multiply(x).sum(1)).clip(1e-12)
+            x.data /= lengths.repeat(np.diff(x.indptr))
+        else:
+            mean, square = (np.asarray(each.mean(0)).ravel() for each in (x, x.multiply(x)))
+            deviations = np.sqrt((square - mean**2).clip(0))
+            x.data /= np.where(deviations > 0, deviations, 1)[x.indices]
         x.indices, x.indptr = x.indices.astype(np.int32), x.indptr.astype(np.int32)  # what liblinear takes
         return x
-    dense = torch.nn.functional.normalize(embeddings.detach().cpu().double(), dim=1)
+    dense = embeddings.detach().cpu().double()
+    if scaling == "rows":
+        dense = torch.nn.functional.normalize(dense, dim=1)
+    else:
+        dense = dense - dense.mean(0)
+        deviation = dense.square().mean(0).sqrt()
+        dense = dense / torch.where(deviation > 1e-12, deviation, 1)  # a constant column says nothing
     if dense.shape[1] > len(train):
         # an L2-regularised optimum lies in the span of the train rows: the same classifier in fewer dimensions
         dense = dense @ torch.linalg.svd(dense[train], full_matrices=False)[2].T
