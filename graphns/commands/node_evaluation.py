@@ -25,7 +25,6 @@ from graphns.metrics.probe import FOLDS, fit_probe
 from graphns.metrics.protocols import has_masks, protocol_name, split
 
 OURS, RAW, MOST = "embeddings", "raw features", "most frequent class"
-SCALED = {"rows": "L2-normalised rows", "columns": "standardised columns"}
 RANDOM_SPLITS = 20
 """Splits of a random protocol unless told otherwise."""
 
@@ -46,7 +45,7 @@ class Figure:
         validation: number of validation nodes.
         test: number of test nodes.
         official_accuracy: by OGB's evaluator, for its data sets and their own split.
-        scaling: of the embeddings and the raw features, see `fit_probe`.
+        classifier: of the table's probes, see `fit_probe`.
     """
 
     row: str
@@ -60,7 +59,7 @@ class Figure:
     validation: int
     test: int
     official_accuracy: float | None = None
-    scaling: str = "rows"
+    classifier: str = "liblinear"
 
 
 def read_embeddings(path: Path) -> tuple[Tensor, dict[str, Any]]:
@@ -113,7 +112,7 @@ def _config(path: Path) -> dict[str, Any]:
 
 def evaluate_node(source: Path, *, data: str | None = None, root: str | Path | None = None,
                   protocol: str | None = None, splits: int | None = None, seed: int = 0, references: bool = True,
-                  scaling: str = "rows", threads: int | None = None,
+                  classifier: str = "liblinear", threads: int | None = None,
                   progress: Callable[[int, int], None] | None = None) -> list[Figure]:
     """Probe embeddings, and the references beside them, on splits of one protocol.
 
@@ -125,7 +124,7 @@ def evaluate_node(source: Path, *, data: str | None = None, root: str | Path | N
         splits: how many; None: all that are public, or 20 random ones.
         seed: of the first random split, or number of the first public one.
         references: whether raw features and the most frequent class are measured too.
-        scaling: see `fit_probe`.
+        classifier: see `fit_probe`.
         threads: see `fit_probe`.
         progress: called after each split with (splits done, splits in all).
 
@@ -150,24 +149,24 @@ def evaluate_node(source: Path, *, data: str | None = None, root: str | Path | N
         case = whole
         if name == "public" and number:
             case = load(data, root or run.get("root"), split=number)
-        found += _figures(embeddings, case, name, number, references, scaling, threads)
+        found += _figures(embeddings, case, name, number, references, classifier, threads)
         if progress is not None:
             progress(done, count)
     return found
 
 
-def _figures(embeddings: Tensor, data: NodeData, protocol: str, seed: int, references: bool, scaling: str,
+def _figures(embeddings: Tensor, data: NodeData, protocol: str, seed: int, references: bool, classifier: str,
              threads: int | None) -> Iterator[Figure]:
     parts = split(data, protocol, seed)
     sizes = (len(parts[0]), len(parts[1]), len(parts[2]))
     for row, x in ((OURS, embeddings), (RAW, data.x)):
         if row == OURS or references:
-            probe = fit_probe(x, data, protocol, seed, scaling=scaling, threads=threads)
+            probe = fit_probe(x, data, protocol, seed, classifier=classifier, threads=threads)
             yield Figure(row, protocol, data.name, seed, probe.accuracy, probe.validation, probe.strength, *sizes,
-                         _official(data, probe.predicted, parts[2]) if protocol == "public" else None, scaling)
+                         _official(data, probe.predicted, parts[2]) if protocol == "public" else None, classifier)
     if references:
         yield Figure(MOST, protocol, data.name, seed, majority(data, protocol, seed), None, None, *sizes,
-                     scaling=scaling)
+                     classifier=classifier)
 
 
 def _official(data: NodeData, predicted: Tensor, test: Tensor) -> float | None:
@@ -211,9 +210,11 @@ def show(figures: list[Figure]) -> tuple[str, Any, str]:
                   " to ".join(f"{strength:g}" for strength in dict.fromkeys(strengths[:1] + strengths[-1:])) or "–"]
         table.add_row(*cells, style="dim" if row != OURS else "")
     chosen = "the validation nodes" if first.validation else f"{FOLDS} folds of the train nodes"
+    how = (f"L2-normalised rows, one logistic regression a class, C chosen on {chosen}"
+           if first.classifier == "liblinear" else
+           "rows as they are, a softmax regression by Adam, stopped where the validation nodes say")
     return (f"{first.data}, protocol {first.protocol} ({which}): accuracy of a linear probe, %", table,
-            f"{SCALED[first.scaling]}, one logistic regression a class, C chosen on {chosen}; nodes: "
-            "train/validation/test. Figures of other protocols do not compare.")
+            f"{how}; nodes: train/validation/test. Figures of other protocols or classifiers do not compare.")
 
 
 def percent(values: Sequence[float | None]) -> str:

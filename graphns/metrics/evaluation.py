@@ -42,7 +42,7 @@ class Evaluation:
 
 
 def evaluate(embeddings: Tensor | Sparse, data: Labelled, protocol: str = "random-10-10-80", *,
-             splits: int | None = None, seed: int = 0, scaling: str = "rows",
+             splits: int | None = None, seed: int = 0, classifier: str = "liblinear",
              strengths: Sequence[float] | None = None,
              threads: int | None = None, progress: Callable[[int, int], None] | None = None) -> Evaluation:
     """Probe embeddings on splits of a protocol; see `fit_probe`.
@@ -53,7 +53,7 @@ def evaluate(embeddings: Tensor | Sparse, data: Labelled, protocol: str = "rando
         protocol: one of `graphns.metrics.protocols.PROTOCOLS`.
         splits: how many, of the seeds seed, seed + 1, …; None: 1 for "public", where there is no other, else 20.
         seed: of the first split. For "public", where nothing is random, a number that is handed on.
-        scaling: see `fit_probe`.
+        classifier: see `fit_probe`.
         strengths: see `fit_probe`.
         threads: see `fit_probe`.
         progress: called after each split with (splits done, splits in all).
@@ -77,7 +77,7 @@ def evaluate(embeddings: Tensor | Sparse, data: Labelled, protocol: str = "rando
         raise ValueError(f"a data set's own split is one: splits={count} needs a random protocol")
     probes = []
     for number in range(count):
-        probes.append(fit_probe(embeddings, data, name, seed + number, scaling=scaling,
+        probes.append(fit_probe(embeddings, data, name, seed + number, classifier=classifier,
                                 strengths=strengths, threads=threads))
         if progress is not None:
             progress(number + 1, count)

@@ -14,14 +14,15 @@ import torch
 from torch import Tensor
 
 from graphns.encoders.sparse import Sparse
+from graphns.metrics.descent import descend
 from graphns.metrics.protocols import Labelled, protocol_name, split
 
 STRENGTHS = tuple(2.0**power for power in range(-10, 11))
 """The values of C, from strong to weak regularisation, among which validation chooses."""
 FOLDS = 5
 """Parts of the train nodes in the cross-validation that chooses C where there are no validation nodes."""
-SCALINGS = ("rows", "columns")
-"""Ways to scale embeddings before the probe: every row to length 1, or every column to mean 0 and deviation 1."""
+CLASSIFIERS = ("liblinear", "descent")
+"""Probes: a logistic regression a class on rows of length 1, or a softmax regression by Adam on rows as they are."""
 LARGE = 20_000
 """Train nodes above which only every fourth C is tried: a fit then takes seconds a class instead of milliseconds."""
 
@@ -33,7 +34,7 @@ class Probe:
     Args:
         accuracy: share of the test nodes that are classified rightly, in [0, 1].
         validation: the same of the validation nodes; without them, its mean over the folds of the train nodes.
-        strength: the C that was chosen.
+        strength: the C that was chosen; None where the classifier has none.
         seed: of the split.
         sizes: train, validation and test nodes.
         predicted: [N] the class that the probe gives each node.
@@ -41,7 +42,7 @@ class Probe:
 
     accuracy: float
     validation: float
-    strength: float
+    strength: float | None
     seed: int = 0
     sizes: tuple[int, int, int] = (0, 0, 0)
     predicted: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long), repr=False, compare=False)
@@ -60,44 +61,52 @@ def linear_probe(embeddings: Tensor | Sparse, data: Labelled, protocol: str = "p
 
 
 def fit_probe(embeddings: Tensor | Sparse, data: Labelled, protocol: str = "public", seed: int = 0, *,
-              scaling: str = "rows", strengths: Sequence[float] | None = None, threads: int | None = None) -> Probe:
+              classifier: str = "liblinear", strengths: Sequence[float] | None = None,
+              threads: int | None = None) -> Probe:
     """Fit a logistic regression on the train nodes, choose C on the validation nodes, and test once.
 
-    The classifier is that of GRACE's evaluation: L2-normalised embeddings, one L2-regularised logistic regression a
-    class (liblinear). Where lengths mean something, as after a loss that standardises columns, the columns can be
-    standardised instead; let validation accuracy decide between the two. Without validation nodes (random-10-90) the C
-    of the best mean accuracy over 5 folds of the train nodes is taken, and fitted again on all of them. Of equally good
-    C the smallest is taken. Test nodes choose nothing.
+    "liblinear" is the classifier of GRACE's evaluation: L2-normalised embeddings, one L2-regularised logistic
+    regression a class. Without validation nodes (random-10-90) the C of the best mean accuracy over 5 folds of the
+    train nodes is taken, and fitted again on all of them. Of equally good C the smallest is taken. "descent" is one
+    softmax regression on embeddings as they are, trained by Adam and stopped at the epoch of the best validation
+    accuracy, as in the evaluation of DGI and CCA-SSG (`graphns.metrics.descent`). Test nodes choose nothing in either.
 
     Args:
         embeddings: [N, d] floating point, finite; sparse ones stay sparse.
         data: y [N], with -1 for unknown classes, and for "public" its three masks [N].
         protocol: one of `graphns.metrics.protocols.PROTOCOLS`.
         seed: of the random split. Nothing else is random.
-        scaling: "rows", x_i / |x_i|, or "columns", (x_ij - mean_j) / std_j over all nodes; of sparse embeddings
-            columns are divided only, so that zeros stay zeros.
-        strengths: the values of C, in rising order. None: `STRENGTHS`, and every fourth of them above `LARGE` train
-            nodes.
+        classifier: "liblinear" or "descent"; figures of one do not compare with figures of the other.
+        strengths: the values of C, in rising order, for liblinear. None: `STRENGTHS`, and every fourth of them above
+            `LARGE` train nodes.
         threads: how many fits run side by side; the result is the same. None: torch's number.
 
     Raises:
-        ValueError: no masks, an unknown protocol or scaling, embeddings that do not fit or are not finite, or one
-            class only.
+        ValueError: no masks, an unknown protocol or classifier, embeddings that do not fit or are not finite, one class
+            only, or descent without validation nodes.
     """
     from sklearn.exceptions import ConvergenceWarning
 
     protocol = protocol_name(protocol)
-    if scaling not in SCALINGS:
-        raise ValueError(f"unknown scaling {scaling!r}: choose one of {', '.join(SCALINGS)}")
+    if classifier not in CLASSIFIERS:
+        raise ValueError(f"unknown classifier {classifier!r}: choose one of {', '.join(CLASSIFIERS)}")
     y = data.y.cpu().numpy()
     if len(embeddings.shape) != 2 or embeddings.shape[0] != len(y):
         raise ValueError(f"need one embedding per node [{len(y)}, d], got {tuple(embeddings.shape)}")
     if not bool(torch.isfinite(embeddings.values if isinstance(embeddings, Sparse) else embeddings).all()):
         raise ValueError("embeddings hold NaN or infinity: the training diverged; lower its learning rate")
-    train, validation, test = (part.numpy() for part in split(data, protocol, seed))
+    parts = split(data, protocol, seed)
+    train, validation, test = (part.numpy() for part in parts)
     if (y[train] == y[train[0]]).all():
         raise ValueError(f"a probe needs two classes among the train nodes, and all are of class {y[train[0]]}")
-    x = _scaled(embeddings, train, scaling)
+    sizes = (len(train), len(validation), len(test))
+    if classifier == "descent":
+        if not len(validation):
+            raise ValueError(f"classifier 'descent' needs validation nodes, and {protocol} has none: take 'liblinear'")
+        labels, reached, _ = descend(embeddings, data.y.cpu(), parts[0], parts[1])
+        return Probe(float((labels[parts[2]] == data.y.cpu()[parts[2]]).double().mean()), reached, None, seed, sizes,
+                     labels)
+    x = _normalised(embeddings, train)
     if strengths is None:
         strengths = STRENGTHS if len(train) <= LARGE else STRENGTHS[::4]
     if len(validation):
@@ -106,7 +115,7 @@ def fit_probe(embeddings: Tensor | Sparse, data: Labelled, protocol: str = "publ
         folds = np.array_split(train, min(FOLDS, len(train)))
         trials = [(np.concatenate(folds[:i] + folds[i + 1 :]), fold) for i, fold in enumerate(folds)]
 
-    def reached(trial: tuple[float, tuple[Any, Any]]) -> float:
+    def accuracy(trial: tuple[float, tuple[Any, Any]]) -> float:
         strength, (fitted, judged) = trial
         return float((_fit(x[fitted], y[fitted], strength)(x[judged]) == y[judged]).mean())
 
@@ -114,34 +123,23 @@ def fit_probe(embeddings: Tensor | Sparse, data: Labelled, protocol: str = "publ
         # weakly regularised, separable classes have no finite optimum to converge to; validation judges such fits
         warnings.simplefilter("ignore", ConvergenceWarning)
         with ThreadPoolExecutor(threads or torch.get_num_threads()) as pool:
-            found = list(pool.map(reached, product(strengths, trials)))
+            found = list(pool.map(accuracy, product(strengths, trials)))
         means = np.reshape(found, (len(strengths), len(trials))).mean(1)
         best = int(means.argmax())  # the first of equal ones
         predicted = _fit(x[train], y[train], strengths[best])(x)
-    return Probe(float((predicted[test] == y[test]).mean()), float(means[best]), strengths[best], seed,
-                 (len(train), len(validation), len(test)), torch.from_numpy(predicted))
+    return Probe(float((predicted[test] == y[test]).mean()), float(means[best]), strengths[best], seed, sizes,
+                 torch.from_numpy(predicted))
 
 
-def _scaled(embeddings: Tensor | Sparse, train: Any, scaling: str) -> Any:
-    """Rows of length 1, or columns of deviation 1, as NumPy or SciPy has them."""
+def _normalised(embeddings: Tensor | Sparse, train: Any) -> Any:
+    """Rows of length 1, as NumPy or SciPy has them."""
     if isinstance(embeddings, Sparse):
         x = embeddings.to_scipy().astype(np.float64)
-        if scaling == "rows":
-            lengths = np.sqrt(x.multiply(x).sum(1)).clip(1e-12)
-            x.data /= lengths.repeat(np.diff(x.indptr))
-        else:
-            mean, square = (np.asarray(each.mean(0)).ravel() for each in (x, x.multiply(x)))
-            deviations = np.sqrt((square - mean**2).clip(0))
-            x.data /= np.where(deviations > 0, deviations, 1)[x.indices]
+        lengths = np.sqrt(x.multiply(x).sum(1)).clip(1e-12)
+        x.data /= lengths.repeat(np.diff(x.indptr))
         x.indices, x.indptr = x.indices.astype(np.int32), x.indptr.astype(np.int32)  # what liblinear takes
         return x
-    dense = embeddings.detach().cpu().double()
-    if scaling == "rows":
-        dense = torch.nn.functional.normalize(dense, dim=1)
-    else:
-        dense = dense - dense.mean(0)
-        deviation = dense.square().mean(0).sqrt()
-        dense = dense / torch.where(deviation > 1e-12, deviation, 1)  # a constant column says nothing
+    dense = torch.nn.functional.normalize(embeddings.detach().cpu().double(), dim=1)
     if dense.shape[1] > len(train):
         # an L2-regularised optimum lies in the span of the train rows: the same classifier in fewer dimensions
         dense = dense @ torch.linalg.svd(dense[train], full_matrices=False)[2].T
