@@ -135,12 +135,13 @@ def report(out: Path, runs: Rows, seeds: int) -> str:
                 continue
             rows = chosen(rows)
             mean, std = mean_std([100 * float(row["accuracy"]) for row in rows])
+            accuracy = f"{mean:.2f} ± {std:.2f}" if len(rows) > 1 else f"{mean:.2f}"
             low, high = entry.published
             figure = f"{low}" if low == high else f"{low}–{high}"
             figure += f" ± {entry.within}" if entry.within else ""
             seconds = sum(float(row["seconds"]) for row in rows) / len(rows)
             table.append(f"| {entry.method} | {entry.data} | {entry.sampler or 'own'} | {rows[0]['probe']} | "
-                         f"{mean:.2f} ± {std:.2f} | {len({row['seed'] for row in rows})}, {len(rows)} | {figure} | "
+                         f"{accuracy} | {len({row['seed'] for row in rows})}, {len(rows)} | {figure} | "
                          f"{entry.source} | {'yes' if entry.reached(mean) else 'no'} | {rows[0]['epochs']} | "
                          f"{seconds:.0f} | {max(int(row['peak_mb']) for row in rows)} |")
         if table:
