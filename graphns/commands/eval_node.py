@@ -18,8 +18,8 @@ def eval_node(
                                                       "random-10-10-80.")] = None,
     splits: Annotated[int | None, typer.Option(min=1, help="How many; default: every public one, or 20.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the first random split; number of the first public one.")] = 0,
-    classifier: Annotated[str, typer.Option(help="liblinear (GRACE's evaluation) or descent (DGI's and CCA-SSG's; "
-                                                 "needs validation nodes).")] = "liblinear",
+    classifier: Annotated[str, typer.Option(help="liblinear (rows of length 1) or descent (rows as they are; needs "
+                                                 "validation nodes).")] = "liblinear",
     root: Annotated[Path | None, typer.Option(help="Folder that holds the data sets. Default: the run's.")] = None,
     references: Annotated[bool, typer.Option(help="Measure raw features and the most frequent class too.")] = True,
     out: Annotated[Path | None, typer.Option(help="A .csv file for the figure of every split.")] = None,

@@ -1,7 +1,7 @@
 """The compiled loops of `graphns.kernels.gather_dot`: four drawn rows at a time, the next four on their way.
 
 One row at a time waits for memory between rows and reads and writes the row of sums once for each; four share that
-row and hide one another's wait. Sums are in the order of the slots.
+row and hide one another's wait.
 """
 
 from __future__ import annotations

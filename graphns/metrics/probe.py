@@ -69,7 +69,8 @@ def fit_probe(embeddings: Tensor | Sparse, data: Labelled, protocol: str = "publ
     regression a class. Without validation nodes (random-10-90) the C of the best mean accuracy over 5 folds of the
     train nodes is taken, and fitted again on all of them. Of equally good C the smallest is taken. "descent" is one
     softmax regression on embeddings as they are, trained by Adam and stopped at the epoch of the best validation
-    accuracy, as in the evaluation of DGI and CCA-SSG (`graphns.metrics.descent`). Test nodes choose nothing in either.
+    accuracy (`graphns.metrics.descent`); it reads the lengths of embeddings too, and depends on their scale. Test nodes
+    choose nothing in either.
 
     Args:
         embeddings: [N, d] floating point, finite; sparse ones stay sparse.

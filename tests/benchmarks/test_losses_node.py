@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,14 +13,8 @@ FOLDER = Path(__file__).parents[2] / "benchmarks" / "quality"
 
 
 @pytest.fixture(scope="module")
-def script() -> ModuleType:
-    if str(FOLDER) not in sys.path:
-        sys.path.insert(0, str(FOLDER))  # as for a script
-    spec = importlib.util.spec_from_file_location("losses_node", FOLDER / "losses_node.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def script(load_script: Callable[[str, str], ModuleType]) -> ModuleType:
+    return load_script("quality/losses_node.py", "losses_node")
 
 
 def test_a_quick_run_and_a_second(script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,15 +38,8 @@ QUICK = ["--runs", "2", "--epochs", "20", "--pretrain_epochs", "10", "--num_laye
 
 
 @pytest.fixture(scope="module")
-def script() -> ModuleType:
-    if str(FOLDER) not in sys.path:
-        sys.path.insert(0, str(FOLDER))  # as for a script
-    spec = importlib.util.spec_from_file_location("ogb_node", FOLDER / "node.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def script(load_script: Callable[[str, str], ModuleType]) -> ModuleType:
+    return load_script("ogb/node.py", "ogb_node")
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,15 +14,8 @@ FOLDER = Path(__file__).parents[2] / "benchmarks" / "quality"
 
 
 @pytest.fixture(scope="module")
-def script() -> ModuleType:
-    if str(FOLDER) not in sys.path:
-        sys.path.insert(0, str(FOLDER))  # as for a script
-    spec = importlib.util.spec_from_file_location("published_node", FOLDER / "published_node.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+def script(load_script: Callable[[str, str], ModuleType]) -> ModuleType:
+    return load_script("quality/published_node.py", "published_node")
 
 
 def test_a_quick_run_and_a_second_that_makes_nothing_again(

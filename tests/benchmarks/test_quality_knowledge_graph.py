@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import csv
-import importlib.util
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,17 +16,8 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "quality" / "knowledge_graph
 
 
 @pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("quality_knowledge_graph", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    import sys
-
-    if str(SCRIPT.parent) not in sys.path:
-        sys.path.insert(0, str(SCRIPT.parent))  # as for a script
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+def script(load_script: Callable[[str, str], ModuleType]) -> ModuleType:
+    return load_script("quality/knowledge_graph.py", "quality_knowledge_graph")
 
 
 @pytest.fixture

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,16 +15,9 @@ FOLDER = Path(__file__).parents[2] / "benchmarks" / "quality"
 
 
 @pytest.fixture(scope="module")
-def script() -> ModuleType:
+def script(load_script: Callable[[str, str], ModuleType]) -> ModuleType:
     pytest.importorskip("optuna", reason="pip install 'graphns[tune]'")
-    if str(FOLDER) not in sys.path:
-        sys.path.insert(0, str(FOLDER))  # as for a script
-    spec = importlib.util.spec_from_file_location("quality_node", FOLDER / "node.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_script("quality/node.py", "quality_node")
 
 
 def read(path: Path) -> list[dict[str, str]]:

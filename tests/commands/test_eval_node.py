@@ -224,3 +224,25 @@ def test_all_ten_splits_of_minesweeper(data_root: Path, tmp_path: Path, capsys: 
                 "--no-references") == 0
     assert [row["split_seed"] for row in rows(tmp_path / "a.csv")] == [str(number) for number in range(10)]
     assert "Minesweeper, protocol public (splits 0 to 9)" in capsys.readouterr().out
+
+
+def test_the_probe_by_descent(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [small, "--data", small, "--protocol", "random-10-10-80", "--splits", "1", "--classifier", "descent"]
+    assert call(*arguments, "--out", tmp_path / "a.csv") == 0
+    shown = capsys.readouterr().out
+    assert "softmax regression by Adam" in shown and "liblinear" not in shown and "C chosen" not in shown
+    found = rows(tmp_path / "a.csv")
+    data = load(small)
+    wanted = evaluate(data.dense, data, "random-10-10-80", splits=1, classifier="descent").probes[0]
+    assert float(found[0]["accuracy"]) == wanted.accuracy and found[0]["C"] == ""
+    assert {row["classifier"] for row in found} == {"descent"}
+
+
+@pytest.mark.parametrize(("given", "message"), [
+    (["--classifier", "svm"], "unknown classifier 'svm': choose one of liblinear, descent"),
+    (["--classifier", "descent", "--protocol", "random-10-90"], "random-10-90 has none: take 'liblinear'"),
+])
+def test_classifiers_that_are_not_there(small: Path, capsys: pytest.CaptureFixture[str], given: list[str],
+                                        message: str) -> None:
+    assert call(small, "--data", small, *given) != 0
+    assert message in " ".join(capsys.readouterr().err.split())
