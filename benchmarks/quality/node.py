@@ -33,7 +33,7 @@ from rows import Rows
 from graphns.commands.node_run import NodeRun
 from graphns.compare.specs import parse_list
 from graphns.compare.surroundings import machine, versions
-from graphns.data import load
+from graphns.data import load, spelled
 from graphns.data.node import NodeData
 from graphns.metrics.probe import fit_probe
 from graphns.pipelines import methods
@@ -128,7 +128,8 @@ def measure(data: NodeData, method: str, sampler: str, options: argparse.Namespa
             clock: Clock) -> None:
     """Tune, then train every seed; what is in the files is not made again."""
     key = {"data": data.name, "method": method, "sampler": sampler, "protocol": options.protocols[data.name],
-           "budget": options.budget}
+           "budget": json.dumps(options.budget if data.name not in options.raw else {**options.budget, "raw": True},
+                                sort_keys=True)}
     settings = tune(data, method, sampler, options, tuning, key, clock)
     if settings is None:
         return
@@ -168,6 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--trials", default=8, type=int, help="settings tried for each sampler")
     parser.add_argument("--epochs", default=None, type=int, help="default: the method's preset")
     parser.add_argument("--set", default=[], action="append", help="a setting of all runs, as name=value")
+    parser.add_argument("--raw", default=[], type=_words, help="data whose rows' features are not divided by their sum")
     parser.add_argument("--minutes", default=None, type=float, help="begin no training after so many")
     parser.add_argument("--threads", default=None, type=int)
     parser.add_argument("--out", default=Path(__file__).parents[1] / "results" / "node", type=Path)
@@ -180,8 +182,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     options.set = dict(setting(each) for each in options.set)
     options.seeds = list(range(min(options.seeds, TUNING_SEED)))
+    options.raw = [spelled(name) for name in options.raw]
     options.samplers = [spec.text for spec in parse_list(",".join(options.samplers))]
-    options.budget = json.dumps({"epochs": options.epochs, **options.set}, sort_keys=True)
+    options.budget = {"epochs": options.epochs, **options.set}
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -194,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                                            "loss", "epochs", "seconds"))
     clock, options.protocols = Clock(options.minutes), {}
     for name in options.data:
-        data = load(name, options.root)
+        data = load(name, options.root, normalize=False if spelled(name) in options.raw else None)
         options.protocols[data.name] = "public" if data.train_mask is not None else "random"
         for method in options.methods:
             for sampler in options.samplers:

@@ -18,19 +18,19 @@ def report(options: argparse.Namespace, runs: Rows, tuning: Rows, surroundings: 
     lines = ["# Samplers on nodes, at equal tuning budgets", "",
              f"{options.trials} trials a sampler on validation nodes, {len(options.seeds)} seeds; probe accuracy on "
              "test nodes in per cent, mean ± standard deviation over seeds. Differences are paired by seed, with "
-             f"Student's 95 % interval. Budget: {options.budget} (null: the method's preset).", "",
+             "Student's 95 % interval. Budget: what all trainings of a table share, beside the method's preset (null: "
+             "the preset's own).", "",
              "Versions: " + ", ".join(f"{name} {value}" for name, value in surroundings["versions"].items())
              + f"; {surroundings['machine']['processor']}.", ""]
     table: list[dict[str, Any]] = []
     winners: dict[str, list[str]] = {}
-    for name in dict.fromkeys(row["data"] for row in runs.rows):
-        for method in options.methods:
-            rows = [row for row in runs.rows if (row["data"], row["method"], row["budget"], row["trials"])
-                    == (name, method, options.budget, str(options.trials)) and int(row["seed"]) in options.seeds]
-            if rows:
-                found = _section(name, method, rows, options, table)
-                lines += found[0]
-                winners[f"{name}, {method}"] = found[1]
+    for name, method, budget in dict.fromkeys((row["data"], row["method"], row["budget"]) for row in runs.rows):
+        rows = [row for row in runs.rows if (row["data"], row["method"], row["budget"], row["trials"])
+                == (name, method, budget, str(options.trials)) and int(row["seed"]) in options.seeds]
+        if rows and method in options.methods:
+            found = _section(name, method, rows, options, table)
+            lines += found[0]
+            winners[f"{name}, {method}, {budget}"] = found[1]
     lines += ["## Together", ""]
     for where, names in winners.items():
         lines.append(f"- {where}: " + (f"{', '.join(names)} above both all and uniform by more than the interval"
@@ -39,7 +39,8 @@ def report(options: argparse.Namespace, runs: Rows, tuning: Rows, surroundings: 
     spent = sum(float(row["seconds"]) for row in [*runs.rows, *tuning.rows])
     lines += ["", f"Trainings took {spent / 3600:.1f} hours in all.", ""]
     with (options.out / "differences.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, ["data", "method", "sampler", "to", "mean", "low", "high", "seeds", "verdict"])
+        writer = csv.DictWriter(file, ["data", "method", "budget", "sampler", "to", "mean", "low", "high", "seeds",
+                                       "verdict"])
         writer.writeheader()
         writer.writerows(table)
     text = "\n".join(lines)
@@ -53,7 +54,7 @@ def _section(name: str, method: str, rows: list[dict[str, str]], options: argpar
     values: dict[str, dict[int, float]] = {}
     for row in rows:
         values.setdefault(row["sampler"], {})[int(row["seed"])] = 100 * float(row["accuracy"])
-    lines = [f"## {name}, {method}, protocol {rows[0]['protocol']}", "",
+    lines = [f"## {name}, {method}, protocol {rows[0]['protocol']}", "", f"Budget: `{rows[0]['budget']}`", "",
              "| sampler | accuracy | seeds | − all | − uniform | s a training | settings |",
              "|---|---|---|---|---|---|---|"]
     winners = []
@@ -66,8 +67,8 @@ def _section(name: str, method: str, rows: list[dict[str, str]], options: argpar
         for other in REFERENCES:
             if other != sampler and values[sampler].keys() & values.get(other, {}).keys():
                 gap = gaps[other] = paired_difference(values[sampler], values[other])
-                table.append({"data": name, "method": method, "sampler": sampler, "to": other, "mean": gap.mean,
-                              "low": gap.low, "high": gap.high, "verdict": gap.verdict,
+                table.append({"data": name, "method": method, "budget": rows[0]["budget"], "sampler": sampler,
+                              "to": other, "mean": gap.mean, "low": gap.low, "high": gap.high, "verdict": gap.verdict,
                               "seeds": len(values[sampler].keys() & values[other].keys())})
         cells = ["{:.2f} ± {:.2f}".format(*mean_std(list(values[sampler].values()))), str(len(own))]
         cells += [f"{gaps[other].mean:+.2f} [{gaps[other].low:+.2f}, {gaps[other].high:+.2f}]" if other in gaps else ""

@@ -42,6 +42,7 @@ class NodeRun:
         spec: the sampler; None: the method's own.
         root: folder of the data sets; None: the usual one.
         loggers: of `LOGGERS`.
+        normalize: see `graphns.data.load`.
 
     Example:
         >>> NodeRun.make("digits", sampler="uniform", settings=("k=8",)).config.to_dict()["k"]
@@ -54,11 +55,13 @@ class NodeRun:
     spec: specs.Spec | None = None
     root: str | None = None
     loggers: tuple[str, ...] = ()
+    normalize: bool | None = None
 
     @classmethod
     def make(cls, data: str, *, method: str = "grace", sampler: str | None = None, seed: int = 0,
              epochs: int | None = None, patience: int | None = None, settings: tuple[str, ...] = (),
-             root: str | Path | None = None, loggers: str = "csv", imports: tuple[str, ...] = ()) -> NodeRun:
+             root: str | Path | None = None, loggers: str = "csv", imports: tuple[str, ...] = (),
+             normalize: bool | None = None) -> NodeRun:
         """A training from what a user writes.
 
         Raises:
@@ -88,7 +91,7 @@ class NodeRun:
         for word in words:
             if word not in LOGGERS:
                 raise ValueError(f"no logger is called {word!r}; there are: {', '.join(LOGGERS)}, or none")
-        return cls(data, name, config, spec, None if root is None else str(root), words)
+        return cls(data, name, config, spec, None if root is None else str(root), words, normalize)
 
     def go(self, folder: Path, *, command: str = "", checkpoint_every: int = 25, accelerator: str = "cpu",
            precision: str = "32-true", threads: int | None = None, quiet: bool = False) -> NodeResult:
@@ -106,7 +109,7 @@ class NodeRun:
             raise ValueError(f"{folder} holds other files; name a new folder with --out")
         if threads is not None:
             torch.set_num_threads(threads)
-        data = load(self.data, self.root)
+        data = load(self.data, self.root, normalize=self.normalize)
         fresh = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -146,7 +149,7 @@ class NodeRun:
     def as_dict(self) -> dict[str, Any]:
         """Plain values: what decides the run."""
         return {"data": self.data, "method": self.method, "sampler": None if self.spec is None else self.spec.text,
-                "seed": self.config.seed, "settings": self.config.to_dict()}
+                "seed": self.config.seed, "normalize": self.normalize, "settings": self.config.to_dict()}
 
     def _check_folder(self, folder: Path) -> None:
         path = folder / "config.yaml"
@@ -154,11 +157,12 @@ class NodeRun:
             return
         try:
             theirs = yaml.safe_load(path.read_text(encoding="utf-8"))
+            theirs = {"normalize": None, **theirs}  # a folder of an earlier version has none
             theirs = {key: theirs[key] for key in self.as_dict()}
         except (yaml.YAMLError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is no config of a training; name a new folder with --out") from error
         ours = self.as_dict()
-        pairs = [(key, theirs[key], ours[key]) for key in ("data", "method", "sampler")]
+        pairs = [(key, theirs[key], ours[key]) for key in ("data", "method", "sampler", "normalize")]
         pairs += [(key, theirs["settings"].get(key), ours["settings"].get(key))
                   for key in {**theirs["settings"], **ours["settings"]} if key != "epochs"]
         for key, other, own in pairs:

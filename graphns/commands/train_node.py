@@ -21,6 +21,8 @@ def train_node(
     seed: Annotated[int, typer.Option(help="Of weights, views and draws.")] = 0,
     setting: Annotated[list[str] | None, typer.Option("--set", help="A setting of the method as name=value; may be "
                                                                     "repeated. An unknown name lists them.")] = None,
+    normalize: Annotated[bool | None, typer.Option(help="Divide features by the sum of their row. Default: as usual "
+                                                        "for the data.")] = None,
     root: Annotated[Path | None, typer.Option(help="Folder that holds the data sets.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; a run cut off goes on there.")] = None,
     logger: Annotated[str, typer.Option(help="csv, tensorboard, both separated by a comma, or none.")] = "csv",
@@ -35,7 +37,8 @@ def train_node(
     from graphns.commands.node_run import NodeRun
 
     run = NodeRun.make(data, method=method, sampler=sampler, seed=seed, epochs=epochs, patience=patience,
-                       settings=tuple(setting or ()), root=root, loggers=logger, imports=tuple(module or ()))
+                       settings=tuple(setting or ()), root=root, loggers=logger, imports=tuple(module or ()),
+                       normalize=normalize)
     folder = out or Path(f"graphns-{run.method}-{Path(data).stem}")
     result = run.go(folder, command=shlex.join(["graphns", *sys.argv[1:]]), checkpoint_every=checkpoint_every,
                     accelerator=accelerator, precision=precision, threads=threads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +31,8 @@ def spelled(name: str) -> str:
     return {**families, **{_plain(each): each for each in names()}}.get(_plain(name), name)
 
 
-def load(name: str | Path, root: str | Path | None = None, split: int = 0) -> NodeData:
+def load(name: str | Path, root: str | Path | None = None, split: int = 0,
+         normalize: bool | None = None) -> NodeData:
     """A node-classification data set.
 
     Args:
@@ -39,6 +41,8 @@ def load(name: str | Path, root: str | Path | None = None, split: int = 0) -> No
         root: where the files of named data sets lie, laid out as PyG and OGB do. None: the folder in the environment
             variable GRAPHNS_DATA, else ~/.cache/graphns/data.
         split: which of its own splits becomes the masks, where a data set has several (`NodeData.num_splits`).
+        normalize: whether features are divided by the sum of their row, as by PyG's `NormalizeFeatures`. None: those
+            of Planetoid, Amazon, Coauthor and CitationFull are, others stay as they are.
 
     Raises:
         DataNotFoundError: a named data set is not there and cannot be downloaded.
@@ -54,15 +58,15 @@ def load(name: str | Path, root: str | Path | None = None, split: int = 0) -> No
     if found == "digits":
         from graphns.data.digits import digits
 
-        return _only_split(digits(), split)
+        return _normalized(_only_split(digits(), split), normalize)
     from graphns.data.named import SOURCES, named
 
     if found in SOURCES:
-        return named(found, root, split)
+        return named(found, root, split, normalize)
     if Path(wanted).suffix in (".npz", ".pt", ".pth") or Path(wanted).expanduser().is_file():
         from graphns.data.files import from_file
 
-        return from_file(wanted, split)
+        return _normalized(from_file(wanted, split), normalize)
     if plain.startswith("ogbn_"):
         from graphns.adapters.ogb.node import LEFT_OUT
 
@@ -77,6 +81,12 @@ def load(name: str | Path, root: str | Path | None = None, split: int = 0) -> No
 
 def _plain(name: str) -> str:
     return name.strip().lower().replace("-", "_")
+
+
+def _normalized(data: NodeData, normalize: bool | None) -> NodeData:
+    from graphns.data.features import normalize_rows
+
+    return dataclasses.replace(data, x=normalize_rows(data.x)) if normalize else data
 
 
 def _only_split(data: NodeData, split: int) -> NodeData:

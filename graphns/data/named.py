@@ -83,7 +83,7 @@ def default_root() -> Path:
     return Path(os.environ.get("GRAPHNS_DATA") or Path.home() / ".cache" / "graphns" / "data")
 
 
-def named(name: str, root: str | Path | None = None, split: int = 0) -> NodeData:
+def named(name: str, root: str | Path | None = None, split: int = 0, normalize: bool | None = None) -> NodeData:
     """The data set `name` of `SOURCES`.
 
     The raw files are looked for in root/Family/Name/raw and root/Name/raw, those of OGB in root/ogb/name and root/name.
@@ -95,6 +95,7 @@ def named(name: str, root: str | Path | None = None, split: int = 0) -> NodeData
         name: as `SOURCES` spells it.
         root: see `graphns.data.load`.
         split: which of the data set's own splits becomes the masks; the heterophilous graphs have 10.
+        normalize: whether features are divided by the sum of their row. None: as said above.
 
     Raises:
         DataNotFoundError: the files are not there and cannot be downloaded.
@@ -108,12 +109,13 @@ def named(name: str, root: str | Path | None = None, split: int = 0) -> NodeData
         from graphns.adapters.ogb.node import read_node
 
         try:
-            return node_data(name, read_node(source.name, root), split)
+            found = read_node(source.name, root)
         except FileNotFoundError as error:
             raise DataNotFoundError(str(error)) from error
-    raw = _find(source, root) or _download(source, root)
-    found = _planetoid(source, raw) if source.file is None else _raw(raw / source.file)
-    if source.normalized:
+    else:
+        raw = _find(source, root) or _download(source, root)
+        found = _planetoid(source, raw) if source.file is None else _raw(raw / source.file)
+    if source.normalized if normalize is None else normalize:
         found = {**found, "x": normalize_rows(found["x"])}
     return node_data(name, found, split)
 

@@ -58,7 +58,7 @@ def test_the_verdict_needs_both_references(script: ModuleType, tmp_path: Path) -
 
     from node_report import report
 
-    options = argparse.Namespace(out=tmp_path, trials=1, seeds=[0, 1, 2], budget="{}", methods=["grace"],
+    options = argparse.Namespace(out=tmp_path, trials=1, seeds=[0, 1, 2], methods=["grace"],
                                  samplers=["all", "uniform", "good", "half"])
     runs = script.Rows(tmp_path / "runs.csv", ("data", "method", "sampler", "protocol", "budget", "trials", "seed",
                                                "settings", "accuracy", "seconds"))
@@ -66,7 +66,12 @@ def test_the_verdict_needs_both_references(script: ModuleType, tmp_path: Path) -
         for name, base in (("all", 0.70), ("uniform", 0.80), ("good", 0.90), ("half", 0.80)):
             runs.add(data="x", method="grace", sampler=name, protocol="public", budget="{}", trials=1, seed=seed,
                      settings="{}", accuracy=base + 0.001 * seed * (name == "half"), seconds=1)
+            if name != "half":  # a shorter budget: a table of its own
+                runs.add(data="x", method="grace", sampler=name, protocol="public", budget='{"epochs": 2}', trials=1,
+                         seed=seed, settings="{}", accuracy=0.5, seconds=1)
     text = report(options, runs, script.Rows(tmp_path / "t.csv", ("seconds",)),
                   {"versions": {"graphns": "0"}, "machine": {"processor": "p"}})
-    assert "- x, grace: good above both all and uniform" in text
+    assert "- x, grace, {}: good above both all and uniform" in text
+    assert '- x, grace, {"epochs": 2}: no sampler is above both' in text
+    assert text.count("| half | not run yet |") == 1
     assert "| good | 90.00 ± 0.00 | 3 | +20.00 [+20.00, +20.00] | +10.00 [+10.00, +10.00] |" in text

@@ -42,6 +42,16 @@ def test_a_run_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert not np.array_equal(np.load(out / "embeddings.npy"), embeddings)
 
 
+def test_features_normalized_or_not_are_another_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, other = tmp_path / "run", tmp_path / "other"
+    assert train("--epochs", "2", "--normalize", "--out", str(out), *SHORT) == 0
+    assert yaml.safe_load((out / "config.yaml").read_text())["normalize"] is True
+    assert train("--epochs", "2", "--no-normalize", "--out", str(other), *SHORT) == 0
+    assert not np.array_equal(np.load(out / "embeddings.npy"), np.load(other / "embeddings.npy"))
+    assert train("--epochs", "3", "--out", str(out), *SHORT) == 2
+    assert "holds a run with normalize = True, now it is None" in capsys.readouterr().err
+
+
 def test_killed_at_any_step_it_ends_with_the_same_embeddings(tmp_path: Path) -> None:
     arguments = ["--epochs", "60", "--checkpoint-every", "3", "--threads", "1", *SHORT]
     whole, cut = tmp_path / "whole", tmp_path / "cut"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from graphns.data import load, loading, named, names
+from graphns.data.features import normalize_rows
 from graphns.data.named import SOURCES
 
 
@@ -40,7 +43,17 @@ def test_case_dashes_and_families_are_free(monkeypatch: pytest.MonkeyPatch, writ
     asked: list[Any] = []
     monkeypatch.setattr(named, "named", lambda *arguments: asked.append(arguments))
     load(written, "somewhere", 3)
-    assert asked == [(name, "somewhere", 3)]
+    assert asked == [(name, "somewhere", 3, None)]
+
+
+def test_features_are_normalized_where_asked(tmp_path: Path) -> None:
+    own = tmp_path / "own.pt"
+    torch.save({"x": torch.tensor([[2.0, 6.0], [1.0, 1.0]]), "edge_index": torch.tensor([[0, 1], [1, 0]]),
+                "y": torch.tensor([0, 1])}, own)
+    for name in ("digits", own):
+        plain, unchanged, divided = (load(name, normalize=each).x for each in (None, False, True))
+        assert isinstance(plain, torch.Tensor) and torch.equal(plain, unchanged)
+        assert torch.equal(divided, normalize_rows(plain)) and not torch.equal(divided, plain)
 
 
 def test_the_one_split_of_digits() -> None:
