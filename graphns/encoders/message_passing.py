@@ -1,0 +1,154 @@
+"""Encoders of all nodes for link prediction: GCN, SAGE, GAT, a perceptron, or a table of vectors, behind one call."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from graphns.encoders.gcn import gcn_adjacency
+from graphns.encoders.sparse import Sparse
+
+ENCODERS = ("gcn", "sage", "gat", "mlp", "embedding")
+DENSE_ABOVE = 0.05
+"""Share of pairs that are edges above which the product with a dense adjacency wins (at width 64, on a CPU core)."""
+
+Adjacency = Sparse | Tensor
+"""What an encoder passes messages along: a propagation matrix [N, N], sparse or dense; for GAT an edge_index [2, E]."""
+
+
+def mean_adjacency(edge_index: Tensor, num_nodes: int) -> Sparse:
+    r"""The matrix :math:`D^{-1} A^T` with in-degrees: row t is the mean over the sources of t, 0 where there is none.
+
+    Args:
+        edge_index: [2, E] int64, source over target; duplicates count as often as they come.
+        num_nodes: N.
+
+    Example:
+        >>> mean_adjacency(torch.tensor([[0, 1], [2, 2]]), 3).to_dense()
+        tensor([[0.0000, 0.0000, 0.0000],
+                [0.0000, 0.0000, 0.0000],
+                [0.5000, 0.5000, 0.0000]])
+    """
+    source, target = edge_index
+    share = torch.bincount(target, minlength=num_nodes).float().reciprocal()
+    return Sparse.from_entries(target, source, share[target], (num_nodes, num_nodes))
+
+
+class NodeEncoder(nn.Module):
+    r"""Vectors of all nodes, from their features or a learned table, over the edges of the training graph.
+
+    .. math:: h' = \hat A\, h W + b \ (\text{gcn}), \qquad
+              h' = h W_1 + D^{-1} A\, h W_2 + b \ (\text{sage}), \qquad
+              h' = h W + b \ (\text{mlp})
+
+    with ReLU and dropout between layers and nothing after the last, as in OGB's examples; "gat" is PyG's `GATConv` with
+    the same shape. "embedding" is the table alone. Where there are no features the layers read a learned table of
+    `hidden_size` numbers a node.
+
+    Args:
+        kind: one of `ENCODERS`.
+        num_nodes: N.
+        num_features: F; None: there are none.
+        hidden_size: width of the hidden layers, and of the table.
+        size: width d of the result.
+        num_layers: at least 1.
+        dropout: share of the hidden numbers dropped in training, in [0, 1), drawn from torch's default generator.
+
+    Shape:
+        features [N, F] (dense or `Sparse`) or None, adjacency (`adjacency`) -> [N, d] float32. Weights are drawn from
+        torch's default generator (Glorot).
+
+    Raises:
+        ValueError: an unknown kind, or a value out of range.
+
+    Example:
+        >>> encoder = NodeEncoder("sage", num_nodes=3, num_features=None, hidden_size=8, size=4)
+        >>> encoder(None, encoder.adjacency(torch.tensor([[0, 1], [1, 0]]))).shape
+        torch.Size([3, 4])
+
+    References:
+        Kipf, Welling: Semi-Supervised Classification with Graph Convolutional Networks. ICLR 2017. Hamilton, Ying,
+        Leskovec: Inductive Representation Learning on Large Graphs. NeurIPS 2017. Velickovic et al.: Graph Attention
+        Networks. ICLR 2018.
+    """
+
+    def __init__(self, kind: str, num_nodes: int, num_features: int | None, hidden_size: int = 256, size: int = 256,
+                 num_layers: int = 2, dropout: float = 0.0) -> None:
+        super().__init__()
+        if kind not in ENCODERS:
+            raise ValueError(f"no encoder is called {kind!r}; there are: {', '.join(ENCODERS)}")
+        if min(num_nodes, hidden_size, size, num_layers) < 1:
+            raise ValueError(f"num_nodes, hidden_size, size and num_layers must be at least 1, got {num_nodes}, "
+                             f"{hidden_size}, {size} and {num_layers}")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must be in [0, 1), got {dropout}")
+        self.kind, self.num_nodes, self.dropout = kind, num_nodes, dropout
+        self.table: nn.Parameter | None = None
+        self.layers = nn.ModuleList()
+        if kind == "embedding" or num_features is None:
+            self.table = nn.Parameter(torch.empty(num_nodes, size if kind == "embedding" else hidden_size))
+            nn.init.xavier_uniform_(self.table)
+        if kind == "embedding":
+            return
+        widths = [hidden_size if num_features is None else num_features, *[hidden_size] * (num_layers - 1), size]
+        if kind == "gat":
+            from torch_geometric.nn import GATConv
+
+            self.layers.extend(GATConv(n, m) for n, m in pairwise(widths))
+        else:
+            self.layers.extend(_Layer(n, m, own=kind != "gcn", spread=kind != "mlp") for n, m in pairwise(widths))
+
+    def adjacency(self, edge_index: Tensor, dense: bool | None = None) -> Adjacency:
+        """What `forward` passes messages along, made once for a graph.
+
+        Args:
+            edge_index: [2, E] int64, source over target; of an undirected graph both directions of each edge.
+            dense: whether the matrix is dense. None: where more than `DENSE_ABOVE` of all pairs are edges.
+        """
+        if self.kind not in ("gcn", "sage"):
+            return edge_index
+        build = mean_adjacency if self.kind == "sage" else gcn_adjacency
+        matrix = build(edge_index, self.num_nodes)
+        return matrix.to_dense() if (matrix.share > DENSE_ABOVE if dense is None else dense) else matrix
+
+    def forward(self, features: Tensor | Sparse | None, adjacency: Adjacency) -> Tensor:
+        """Embed every node; features are not read where there is a learned table."""
+        hidden: Tensor | Sparse | None = features if self.table is None else self.table
+        if hidden is None:
+            raise ValueError("this encoder reads features: give them, or build it with num_features=None")
+        for number, layer in enumerate(self.layers):
+            if number:
+                assert isinstance(hidden, Tensor)
+                hidden = F.dropout(F.relu(hidden), self.dropout, self.training)
+            elif self.kind == "gat" and isinstance(hidden, Sparse):
+                hidden = hidden.to_dense()
+            hidden = layer(hidden, adjacency)
+        assert isinstance(hidden, Tensor)
+        return hidden
+
+
+class _Layer(nn.Module):
+    """One layer: a term of the node's own, one of its neighbours, or both."""
+
+    def __init__(self, num_features: int, size: int, own: bool, spread: bool) -> None:
+        super().__init__()
+        self.own = _glorot(num_features, size) if own else None
+        self.spread = _glorot(num_features, size) if spread else None
+        self.bias = nn.Parameter(torch.zeros(size))
+
+    def forward(self, hidden: Tensor | Sparse, adjacency: Adjacency) -> Tensor:
+        out: Tensor = self.bias
+        if self.own is not None:
+            out = out + hidden @ self.own
+        if self.spread is not None:
+            out = out + adjacency @ (hidden @ self.spread)
+        return out
+
+
+def _glorot(num_features: int, size: int) -> nn.Parameter:
+    weight = torch.empty(num_features, size)
+    nn.init.xavier_uniform_(weight)
+    return nn.Parameter(weight)

@@ -1,0 +1,113 @@
+"""Decoders of links: what two nodes' vectors say about an edge between them."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from graphns.kernels.gather_dot import gather_dot
+
+DECODERS = ("dot", "bilinear", "mlp", "ncn")
+"""Names that `graphns.pipelines.link_model` builds; each is called with the anchors' vectors, the table and the ids."""
+_CHUNK = 1 << 22  # numbers of the [pairs, d] tensors made at once where there is no gradient
+
+
+class Dot(nn.Module):
+    r"""The dot product :math:`s(u, v) = \langle z_u, z_v \rangle`, fused: no [B, m, d] tensor is made.
+
+    Shape:
+        anchors [B, d], table [N, d], ids [B|1, m] int64 -> [B, m].
+
+    Example:
+        >>> Dot()(torch.tensor([[1.0, 2.0]]), torch.eye(2), torch.tensor([[1, 0]]))
+        tensor([[2., 1.]])
+    """
+
+    def forward(self, anchors: Tensor, table: Tensor, ids: Tensor, anchor_ids: Tensor | None = None) -> Tensor:
+        """Scores of the rows `ids` of the table for each anchor."""
+        return gather_dot(anchors, table, ids)
+
+
+class Bilinear(nn.Module):
+    r"""The bilinear form :math:`s(u, v) = z_u^\top W z_v`; symmetric, W is :math:`\tfrac{1}{2}(M + M^\top)`.
+
+    Args:
+        size: d.
+        symmetric: whether s(u, v) = s(v, u), as an undirected edge has it.
+
+    Shape:
+        anchors [B, d], table [N, d], ids [B|1, m] int64 -> [B, m]. W begins as the identity: the dot product.
+
+    Example:
+        >>> Bilinear(2)(torch.tensor([[1.0, 2.0]]), torch.eye(2), torch.tensor([[1, 0]])).tolist()
+        [[2.0, 1.0]]
+    """
+
+    def __init__(self, size: int, symmetric: bool = True) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.eye(size))
+        self.symmetric = symmetric
+
+    def forward(self, anchors: Tensor, table: Tensor, ids: Tensor, anchor_ids: Tensor | None = None) -> Tensor:
+        """Scores of the rows `ids` of the table for each anchor."""
+        weight = (self.weight + self.weight.T) / 2 if self.symmetric else self.weight
+        return gather_dot(anchors @ weight, table, ids)
+
+
+class HadamardMLP(nn.Module):
+    r"""A perceptron of the element-wise product, :math:`s(u, v) = \mathrm{MLP}(z_u \odot z_v)`: OGB's LinkPredictor.
+
+    Args:
+        size: d.
+        hidden_size: width of the hidden layers.
+        num_layers: linear layers, at least 1; ReLU and dropout between them.
+        dropout: in [0, 1), drawn from torch's default generator.
+        extra: numbers that stand beside the product for each pair; see `score_pairs`.
+
+    Shape:
+        anchors [B, d], table [N, d], ids [B|1, m] int64 -> [B, m]. With gradient, tensors [B m, d] are made; without,
+        a part of them at a time.
+
+    Example:
+        >>> HadamardMLP(2, hidden_size=4)(torch.rand(3, 2), torch.rand(5, 2), torch.tensor([[1, 0]])).shape
+        torch.Size([3, 2])
+
+    References:
+        Hu et al.: Open Graph Benchmark: Datasets for Machine Learning on Graphs. NeurIPS 2020.
+    """
+
+    def __init__(self, size: int, hidden_size: int = 256, num_layers: int = 2, dropout: float = 0.0,
+                 extra: int = 0) -> None:
+        super().__init__()
+        if num_layers < 1:
+            raise ValueError(f"num_layers must be at least 1, got {num_layers}")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must be in [0, 1), got {dropout}")
+        widths = [size + extra, *[hidden_size] * (num_layers - 1), 1]
+        self.layers = nn.ModuleList(nn.Linear(n, m) for n, m in pairwise(widths))
+        self.dropout = dropout
+
+    def forward(self, anchors: Tensor, table: Tensor, ids: Tensor, anchor_ids: Tensor | None = None) -> Tensor:
+        """Scores of the rows `ids` of the table for each anchor."""
+        if torch.is_grad_enabled():
+            return self._block(anchors, table, ids, anchor_ids)
+        rows = max(1, _CHUNK // max(1, ids.shape[1] * anchors.shape[1]))
+        parts = [self._block(anchors[at : at + rows], table, ids if len(ids) == 1 else ids[at : at + rows],
+                             None if anchor_ids is None else anchor_ids[at : at + rows])
+                 for at in range(0, len(anchors), rows)]
+        return torch.cat(parts) if parts else anchors.new_zeros((0, ids.shape[1]))
+
+    def _block(self, anchors: Tensor, table: Tensor, ids: Tensor, anchor_ids: Tensor | None = None) -> Tensor:
+        product = anchors[:, None] * F.embedding(ids, table)
+        return self.score_pairs(product.flatten(0, 1)).view(product.shape[:2])
+
+    def score_pairs(self, product: Tensor) -> Tensor:
+        """Scores [P] of pairs by what stands for each, [P, d + extra]."""
+        hidden = product
+        for layer in self.layers[:-1]:
+            hidden = F.dropout(F.relu(layer(hidden)), self.dropout, self.training)
+        scores: Tensor = self.layers[-1](hidden)[:, 0]
+        return scores

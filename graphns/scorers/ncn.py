@@ -1,0 +1,66 @@
+"""The decoder of Neural Common Neighbor: two nodes' vectors, and the sum of those of their common neighbours."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from graphns.graph.graph import Graph
+from graphns.kernels.common_neighbors import common_neighbors
+from graphns.scorers.decoders import HadamardMLP
+
+
+class CommonNeighborMLP(HadamardMLP):
+    r"""A perceptron of the element-wise product and of the vectors of the common neighbours.
+
+    .. math:: s(u, v) = \mathrm{MLP}\Big(z_u \odot z_v \,\Big\|\, \sum_{w \in N(u) \cap N(v)} z_w\Big)
+
+    Neighbours are those of the graph given, the training edges; a pair that is itself an edge of it gains no common
+    neighbour by that, for nodes are no neighbours of themselves here. The paper's bookkeeping of missing neighbours
+    (NCNC) is left out.
+
+    Args:
+        graph: homogeneous; its edges decide who is a neighbour. Self-loops in it count as neighbours: leave them out.
+        size: d.
+        hidden_size: width of the hidden layers.
+        num_layers: linear layers, at least 1.
+        dropout: in [0, 1), drawn from torch's default generator.
+
+    Shape:
+        anchors [B, d], table [N, d], ids [B|1, m] int64, anchor_ids [B] int64 -> [B, m].
+
+    Raises:
+        ValueError: the graph is bipartite; what `HadamardMLP` refuses; or the anchors' ids are missing.
+
+    Example:
+        >>> graph = Graph.from_edge_index(torch.tensor([[0, 2, 1, 2], [2, 0, 2, 1]]), 3)
+        >>> decoder, table = CommonNeighborMLP(graph, 4, hidden_size=8), torch.rand(3, 4)
+        >>> decoder(table[:1], table, torch.tensor([[1, 2]]), torch.tensor([0])).shape
+        torch.Size([1, 2])
+
+    References:
+        Wang, Yang, Zhang: Neural Common Neighbor with Completion for Link Prediction. ICLR 2024.
+    """
+
+    indptr: Tensor
+    indices: Tensor
+
+    def __init__(self, graph: Graph, size: int, hidden_size: int = 256, num_layers: int = 2,
+                 dropout: float = 0.0) -> None:
+        if graph.bipartite:
+            raise ValueError("common neighbours need a homogeneous graph: make the two kinds of nodes one range of ids")
+        super().__init__(size, hidden_size, num_layers, dropout, extra=size)
+        # of the data, not learned: they move with the module and stay out of its state
+        self.register_buffer("indptr", graph.indptr, persistent=False)
+        self.register_buffer("indices", graph.indices, persistent=False)
+
+    def _block(self, anchors: Tensor, table: Tensor, ids: Tensor, anchor_ids: Tensor | None = None) -> Tensor:
+        if anchor_ids is None:
+            raise ValueError("common neighbours are those of nodes: give anchor_ids")
+        wide = ids.expand(len(anchors), -1)
+        starts, common = common_neighbors(self.indptr, self.indices, anchor_ids.repeat_interleave(ids.shape[1]),
+                                          wide.flatten())
+        product = (anchors[:, None] * F.embedding(wide, table)).flatten(0, 1)
+        shared = F.embedding_bag(common.long(), table, starts, mode="sum", include_last_offset=True)
+        return self.score_pairs(torch.cat([product, shared], 1)).view(wide.shape)
