@@ -43,7 +43,8 @@ from logger import FIGURES, Logger, Score
 from mlp import MLP, train_epochs
 
 from graphns.adapters.ogb.node import NAMES, accuracy, read_node
-from graphns.commands.node_run import NodeRun, setting
+from graphns.commands.node_run import NodeRun
+from graphns.commands.run_folder import setting
 from graphns.compare.files import read_json, write_json, write_text
 from graphns.compare.surroundings import machine, versions
 from graphns.data.files import node_data

@@ -178,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.quick:
         options.data, options.samplers, options.trials, options.seeds, options.epochs = ["digits"], [
             "all", "uniform"], 2, 2, 2
-    from graphns.commands.node_run import setting
+    from graphns.commands.run_folder import setting
 
     options.set = dict(setting(each) for each in options.set)
     options.seeds = list(range(min(options.seeds, TUNING_SEED)))

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import yaml
 
 from graphns.base import Sampler
+from graphns.commands.run_folder import logger_names, make_loggers, progress_bar, run_folder, setting
 from graphns.compare import specs
-from graphns.compare.files import replacing, write_json, write_text
+from graphns.compare.files import replacing, write_json
 from graphns.compare.settings import import_module
-from graphns.compare.surroundings import machine, versions
 from graphns.data import load, spelled
 from graphns.data.node import NodeData
 from graphns.pipelines import methods
@@ -27,7 +23,6 @@ from graphns.pipelines.node_config import NodeConfig
 
 GIVEN = {"model": None, "features": "features"}
 """What training on nodes can give to samplers that need it, and the option that takes it."""
-LOGGERS = ("csv", "tensorboard")
 _OURS = ("config.yaml", "checkpoint.pt", "embeddings.npy", "result.json", "metrics", "tensorboard")
 
 
@@ -41,7 +36,7 @@ class NodeRun:
         config: settings of the method.
         spec: the sampler; None: the method's own.
         root: folder of the data sets; None: the usual one.
-        loggers: of `LOGGERS`.
+        loggers: see `graphns.commands.run_folder.logger_names`.
         normalize: see `graphns.data.load`.
 
     Example:
@@ -87,11 +82,7 @@ class NodeRun:
                 raise ValueError(f"{name} draws no negatives: leave --sampler out")
             spec = specs.parse(sampler)
             specs.misfits((spec,), GIVEN, f"training {name}")
-        words = () if loggers.strip().lower() == "none" else tuple(word.strip() for word in loggers.split(","))
-        for word in words:
-            if word not in LOGGERS:
-                raise ValueError(f"no logger is called {word!r}; there are: {', '.join(LOGGERS)}, or none")
-        return cls(data, name, config, spec, None if root is None else str(root), words, normalize)
+        return cls(data, name, config, spec, None if root is None else str(root), logger_names(loggers), normalize)
 
     def go(self, folder: Path, *, command: str = "", checkpoint_every: int = 25, accelerator: str = "cpu",
            precision: str = "32-true", threads: int | None = None, quiet: bool = False) -> NodeResult:
@@ -103,26 +94,16 @@ class NodeRun:
         Raises:
             ValueError: the folder holds other files or another run; the data cannot be had; see `fit`.
         """
-        if folder.exists() and not folder.is_dir():
-            raise ValueError(f"{folder} is a file; name a folder with --out")
-        if folder.is_dir() and any(each.name not in _OURS for each in folder.iterdir() if each.name[:1] != "."):
-            raise ValueError(f"{folder} holds other files; name a new folder with --out")
-        if threads is not None:
-            torch.set_num_threads(threads)
-        data = load(self.data, self.root, normalize=self.normalize)
-        fresh = not folder.exists()
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            self._check_folder(folder)
+        with run_folder(folder, _OURS, self.as_dict()):
+            if threads is not None:
+                torch.set_num_threads(threads)
+            data = load(self.data, self.root, normalize=self.normalize)
             sampler = self.sampler(data)
-            with _progress(self.config.epochs, quiet) as progress:
+            with progress_bar(self.config.epochs, quiet) as progress:
                 result = fit(self.method_class, data, sampler, self.config, folder=folder, progress=progress,
                              checkpoint_every=checkpoint_every, accelerator=accelerator, precision=precision,
-                             loggers=self._loggers(folder, command))
-        except ValueError:
-            if fresh and not (folder / "checkpoint.pt").exists():
-                shutil.rmtree(folder)  # refused before anything was done
-            raise
+                             loggers=make_loggers(folder, self.loggers, {"command": command, **self.as_dict(),
+                                                                         "root": self.root}))
         with replacing(folder / "embeddings.npy") as temporary:
             np.save(temporary, result.embeddings.numpy(), allow_pickle=False)
         write_json(folder / "result.json", {
@@ -150,81 +131,3 @@ class NodeRun:
         """Plain values: what decides the run."""
         return {"data": self.data, "method": self.method, "sampler": None if self.spec is None else self.spec.text,
                 "seed": self.config.seed, "normalize": self.normalize, "settings": self.config.to_dict()}
-
-    def _check_folder(self, folder: Path) -> None:
-        path = folder / "config.yaml"
-        if not path.is_file():
-            return
-        try:
-            theirs = yaml.safe_load(path.read_text(encoding="utf-8"))
-            theirs = {"normalize": None, **theirs}  # a folder of an earlier version has none
-            theirs = {key: theirs[key] for key in self.as_dict()}
-        except (yaml.YAMLError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is no config of a training; name a new folder with --out") from error
-        ours = self.as_dict()
-        pairs = [(key, theirs[key], ours[key]) for key in ("data", "method", "sampler", "normalize")]
-        pairs += [(key, theirs["settings"].get(key), ours["settings"].get(key))
-                  for key in {**theirs["settings"], **ours["settings"]} if key != "epochs"]
-        for key, other, own in pairs:
-            if other != own:
-                raise ValueError(f"{folder} holds a run with {key} = {other}, now it is {own}: name another folder "
-                                 "with --out, or delete this one")
-
-    def _loggers(self, folder: Path, command: str) -> list[Any]:
-        """Fabric's loggers, begun anew: `fit` tells them a resumed run's past. Also writes config.yaml."""
-        from lightning.fabric.loggers.csv_logs import CSVLogger
-        from lightning.fabric.loggers.tensorboard import TensorBoardLogger
-
-        config = {"command": command, **self.as_dict(), "root": self.root, "versions": versions(),
-                  "machine": machine()}
-        write_text(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
-        made: list[Any] = []
-        for name in ("metrics", "tensorboard"):
-            shutil.rmtree(folder / name, ignore_errors=True)
-        if "csv" in self.loggers:
-            made.append(CSVLogger(folder, name="metrics", version="", flush_logs_every_n_steps=1))
-        if "tensorboard" in self.loggers:
-            try:
-                made.append(TensorBoardLogger(folder, name="tensorboard", version=""))
-            except ModuleNotFoundError as error:
-                raise ValueError("the tensorboard logger needs its package: pip install tensorboard") from error
-        return made
-
-
-def setting(text: str) -> tuple[str, Any]:
-    """Read `name=value`; the value as YAML has it: numbers, true, null, words, [lists].
-
-    Raises:
-        ValueError: it is not written so.
-
-    Example:
-        >>> setting("drop-edge=[0.1, 0.2]")
-        ('drop_edge', [0.1, 0.2])
-    """
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise ValueError(f"write a setting as name=value, not {text!r}")
-    try:
-        read = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ValueError(f"the value of {key} cannot be read: {value!r}") from error
-    if isinstance(read, str):
-        with suppress(ValueError):
-            read = float(read)  # 1e-3 is a word to YAML
-    return key.strip().replace("-", "_"), read
-
-
-@contextmanager
-def _progress(epochs: int, quiet: bool) -> Iterator[Callable[[int, int, float], None] | None]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
-        yield None
-        return
-    columns = (TextColumn("epoch"), MofNCompleteColumn(), BarColumn(), TextColumn("loss {task.fields[loss]:.4f}"),
-               TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("", total=epochs, loss=float("nan"))
-        yield lambda done, of, loss: bar.update(task, completed=done, loss=loss)

@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 from graphns.cli import run
-from graphns.commands.node_run import NodeRun, setting
+from graphns.commands.node_run import NodeRun
+from graphns.commands.run_folder import setting
 
 SHORT = ["--set", "hidden_size=8", "--set", "projection_size=8", "--set", "k=4", "--sampler", "uniform"]
 
