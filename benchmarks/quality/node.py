@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,8 +26,9 @@ from typing import Any
 
 import optuna
 import torch
-from node_report import report
+from equal_budget import TUNING_SEED, Clock, Space, measure
 from rows import Rows
+from sampler_report import report
 
 from graphns.commands.node_run import NodeRun
 from graphns.compare.specs import parse_list
@@ -40,43 +40,10 @@ from graphns.pipelines import methods
 from graphns.pipelines.node import fit
 
 SAMPLERS = "all,uniform,degree,random-walk,hardest,mixture"
-TUNING_SEED = 1000  # of the trials; no reported run has it
-SPACE: dict[str, Any] = {
+SPACE: Space = {
     "temperature": ("float", 0.2, 1.0, False), "learning_rate": ("float", 2e-4, 2e-3, True),
     "drop_edge": ("rates", 0.1, 0.5), "drop_feature": ("rates", 0.0, 0.5), "k": ("choice", (64, 256, 512)),
 }
-"""What is tuned where the method has such a setting: (kind, bounds …)."""
-
-
-def propose(trial: optuna.Trial, known: set[str]) -> dict[str, Any]:
-    """The settings of a trial."""
-    found: dict[str, Any] = {}
-    for name, (kind, *rest) in SPACE.items():
-        if name not in known:
-            continue
-        if kind == "float":
-            found[name] = round(trial.suggest_float(name, rest[0], rest[1], log=rest[2]), 6)
-        elif kind == "choice":
-            found[name] = trial.suggest_categorical(name, rest[0])
-        else:
-            found[name] = [round(trial.suggest_float(f"{name}_{view}", *rest), 3) for view in (1, 2)]
-    return found
-
-
-def preset(known: dict[str, Any]) -> dict[str, Any]:
-    """The first trial, in Optuna's words: the method's own settings, moved into the space where they lie outside."""
-    found: dict[str, Any] = {}
-    for name, (kind, *rest) in SPACE.items():
-        if name not in known:
-            continue
-        if kind == "float":
-            found[name] = min(max(known[name], rest[0]), rest[1])
-        elif kind == "choice":
-            found[name] = min(rest[0], key=lambda choice: abs(choice - known[name]))
-        else:
-            found |= {f"{name}_{view}": min(max(value, rest[0]), rest[1])
-                      for view, value in enumerate(known[name], 1)}
-    return found
 
 
 def train(data: NodeData, method: str, sampler: str, options: argparse.Namespace, settings: dict[str, Any],
@@ -96,67 +63,15 @@ def train(data: NodeData, method: str, sampler: str, options: argparse.Namespace
             "loss": result.losses[-1], "epochs": len(result.losses), "seconds": round(seconds, 2)}
 
 
-def tune(data: NodeData, method: str, sampler: str, options: argparse.Namespace, tuning: Rows, key: dict[str, str],
-         clock: Clock) -> dict[str, Any] | None:
-    """The settings that the validation nodes choose; None where the time is over before all trials are done."""
-    known = methods.find(method).config_class.preset(data.name, **options.set).to_dict()
-    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=TUNING_SEED))
-    study.enqueue_trial(preset(known))
-    best: tuple[float, dict[str, Any]] | None = None
-    for number in range(options.trials):
-        trial = study.ask()
-        settings = propose(trial, set(known))
-        row = tuning.find(**key, trial=number)
-        if row is None:
-            if clock.over():
-                return None
-            say(f"{data.name} {method} {sampler}: trial {number + 1} of {options.trials}, {json.dumps(settings)}")
-            done = train(data, method, sampler, options, settings, TUNING_SEED)
-            row = tuning.add(**key, trial=number, settings=json.dumps(settings), validation=done["validation"],
-                             loss=done["loss"], seconds=done["seconds"])
-        elif row["settings"] != json.dumps(settings):
-            raise ValueError(f"{tuning.path} holds a trial {number} of {key['data']} {sampler} with other settings "
-                             "than are proposed now (another Optuna or space): name another --out")
-        study.tell(trial, float(row["validation"]))
-        if best is None or float(row["validation"]) > best[0]:
-            best = float(row["validation"]), settings
-    assert best is not None
-    return best[1]
-
-
-def measure(data: NodeData, method: str, sampler: str, options: argparse.Namespace, tuning: Rows, runs: Rows,
-            clock: Clock) -> None:
-    """Tune, then train every seed; what is in the files is not made again."""
+def measure_sampler(data: NodeData, method: str, sampler: str, options: argparse.Namespace, tuning: Rows, runs: Rows,
+                    clock: Clock) -> None:
+    """Tune one sampler under one method, then train every seed."""
+    budget = options.budget if data.name not in options.raw else {**options.budget, "raw": True}
     key = {"data": data.name, "method": method, "sampler": sampler, "protocol": options.protocols[data.name],
-           "budget": json.dumps(options.budget if data.name not in options.raw else {**options.budget, "raw": True},
-                                sort_keys=True)}
-    settings = tune(data, method, sampler, options, tuning, key, clock)
-    if settings is None:
-        return
-    for seed in options.seeds:
-        if runs.find(**key, trials=options.trials, seed=seed) is not None:
-            continue
-        if clock.over():
-            return
-        say(f"{data.name} {method} {sampler}: seed {seed}, {json.dumps(settings)}")
-        runs.add(**key, trials=options.trials, seed=seed, settings=json.dumps(settings),
-                 **train(data, method, sampler, options, settings, seed))
-
-
-class Clock:
-    """Whether the minutes given are over; a training that has begun is finished."""
-
-    def __init__(self, minutes: float | None) -> None:
-        self.end = None if minutes is None else time.monotonic() + 60 * minutes
-
-    def over(self) -> bool:
-        """Whether nothing is to begin any more."""
-        return self.end is not None and time.monotonic() >= self.end
-
-
-def say(line: str) -> None:
-    """Progress, apart from the results."""
-    print(line, file=sys.stderr, flush=True)
+           "budget": json.dumps(budget, sort_keys=True)}
+    known = methods.find(method).config_class.preset(data.name, **options.set).to_dict()
+    measure(SPACE, known, options.trials, options.seeds, tuning, runs, key, clock,
+            lambda settings, seed: train(data, method, sampler, options, settings, seed))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -201,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.protocols[data.name] = "public" if data.train_mask is not None else "random"
         for method in options.methods:
             for sampler in options.samplers:
-                measure(data, method, sampler, options, tuning, runs, clock)
+                measure_sampler(data, method, sampler, options, tuning, runs, clock)
     print(report(options, runs, tuning, {"versions": versions(), "machine": machine()}))
     return 0
 

@@ -56,7 +56,7 @@ def test_a_quick_run_stopped_and_gone_on_with(
 def test_the_verdict_needs_both_references(script: ModuleType, tmp_path: Path) -> None:
     import argparse
 
-    from node_report import report
+    from sampler_report import report
 
     options = argparse.Namespace(out=tmp_path, trials=1, seeds=[0, 1, 2], methods=["grace"],
                                  samplers=["all", "uniform", "good", "half"])
