@@ -1,4 +1,4 @@
-"""The command line: `graphns audit`, `compare`, `eval node`, `list`, `sample` and `train node`.
+"""The command line: `graphns audit`, `compare`, `eval`, `list`, `sample` and `train`.
 
 Nothing heavy is imported before a command runs, so `graphns --help` answers at once.
 """
@@ -16,8 +16,10 @@ try:
 except ModuleNotFoundError as error:  # the core installs without the command line's packages
     raise SystemExit(f"graphns: the command line needs {error.name}: pip install 'graphns[pipelines]'") from error
 
+from graphns.commands.eval_link import eval_link
 from graphns.commands.eval_node import eval_node
 from graphns.commands.sample import sample
+from graphns.commands.train_link import train_link
 from graphns.commands.train_node import train_node
 from graphns.compare.audit_command import audit
 
@@ -26,8 +28,10 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 app.command()(audit)
 app.command()(sample)
 app.add_typer(train := typer.Typer(help="Train a method and keep what it learns.", rich_markup_mode=None), name="train")
+train.command("link")(train_link)
 train.command("node")(train_node)
 app.add_typer(evaluate := typer.Typer(help="Measure what was learned.", rich_markup_mode=None), name="eval")
+evaluate.command("link")(eval_link)
 evaluate.command("node")(eval_node)
 
 

@@ -1,0 +1,50 @@
+"""The command `graphns eval link`. Nothing heavy is imported before it runs, so `graphns --help` answers at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def eval_link(
+    run: Annotated[Path | None, typer.Argument(help="Folder of a run of 'graphns train link'.")] = None,
+    data: Annotated[str | None, typer.Option(help="Links by name or file; default: the run's.")] = None,
+    heuristics: Annotated[str, typer.Option(help="Of cn, aa, ra, ppr, katz, separated by commas.")] = "",
+    evaluation: Annotated[str | None, typer.Option(help="heart or existing, where the data have both. Default: the "
+                                                        "run's.")] = None,
+    part: Annotated[str, typer.Option(help="valid, test, or both separated by a comma.")] = "valid,test",
+    val: Annotated[float, typer.Option(help="With --data: share of the edges for validation.")] = 0.05,
+    test: Annotated[float, typer.Option(help="With --data: share for the test.")] = 0.1,
+    split_seed: Annotated[int, typer.Option(help="With --data: of the split.")] = 0,
+    root: Annotated[Path | None, typer.Option(help="Folder that holds the data sets. Default: the run's.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A .csv file for the figures.")] = None,
+) -> None:
+    """Score held-out edges by a trained model and by heuristics: Hits@K, MRR, AUC, AP, ties shared fairly."""
+    if out is not None and out.suffix != ".csv":
+        raise ValueError(f"cannot write {out.name}: the name must end in .csv")
+    if out is not None and not out.parent.is_dir():
+        raise ValueError(f"there is no folder {out.parent} to write {out.name} into")
+    from dataclasses import replace
+
+    from graphns.commands.link_evaluation import evaluate_link, table, to_csv
+    from graphns.commands.link_run import LinkSource, read_run
+
+    folder = None if root is None else str(root)
+    source = None
+    if data is not None:
+        source = LinkSource(data, folder, evaluation, val, test, split_seed)
+    elif run is not None and folder is not None:
+        source = replace(read_run(run)[0], root=folder)
+    found = list(evaluate_link(run, source, parts=_words(part), heuristics=_words(heuristics), setting=evaluation))
+    if out is not None:
+        to_csv(found, out)
+    first = found[0]
+    where = f", {first.setting} negatives" if first.setting else ""
+    typer.echo(f"{first.data}{where}: shares in per cent; {first.metric} is what the data are compared by")
+    typer.echo(table({f"{each.row}, {each.part}": each.evaluation for each in found}))
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]

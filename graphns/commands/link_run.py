@@ -1,0 +1,200 @@
+"""One training of link prediction as a folder: what was asked, how it went, the model and what it scores."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+from graphns.base import Sampler
+from graphns.commands.run_folder import logger_names, make_loggers, progress_bar, run_folder, setting
+from graphns.compare import specs
+from graphns.compare.files import replacing, write_json
+from graphns.compare.settings import import_module
+from graphns.data.link import LinkData
+from graphns.data.link_loading import load_links
+from graphns.pipelines.link_config import LinkConfig
+from graphns.pipelines.link_model import LinkModel
+from graphns.pipelines.link_prediction import LinkResult, train
+
+GIVEN = {"model": None, "features": "features", "pairs": None, "vectors": None}
+"""What training on links can give to samplers that need it, and the option that takes it."""
+POOL_FACTOR = 4  # a sampler that chooses from a pool has this many times k candidates, unless told otherwise
+_OURS = ("config.yaml", "checkpoint.pt", "embeddings.npy", "model.pt", "result.json", "metrics", "tensorboard")
+
+
+@dataclass(frozen=True)
+class LinkSource:
+    """Which data, and how they are split; the arguments of `load_links`.
+
+    Args:
+        data: name, file or folder.
+        root: folder of the data sets; None: the usual one.
+        setting: "heart" or "existing", where a set has both.
+        val: share of the edges for validation, where the split is drawn.
+        test: share for the test.
+        split_seed: of that split.
+        normalize: whether features are divided by the sum of their row; None: as usual for the data.
+        features: whether features are read.
+    """
+
+    data: str
+    root: str | None = None
+    setting: str | None = None
+    val: float = 0.05
+    test: float = 0.1
+    split_seed: int = 0
+    normalize: bool | None = None
+    features: bool = True
+
+    def load(self) -> LinkData:
+        """The data.
+
+        Raises:
+            ValueError: they cannot be had; see `load_links`.
+        """
+        return load_links(self.data, self.root, setting=self.setting, val=self.val, test=self.test,
+                          seed=self.split_seed, normalize=self.normalize, features=self.features)
+
+
+@dataclass(frozen=True)
+class LinkRun:
+    """What a training is told; `LinkRun.make` checks it.
+
+    Args:
+        source: the data and their split.
+        config: settings of the training.
+        spec: the sampler; None: uniform, known neighbours left out.
+        loggers: see `graphns.commands.run_folder.logger_names`.
+
+    Example:
+        >>> LinkRun.make(LinkSource("digits"), sampler="degree", settings=("k=8",)).config.k
+        8
+    """
+
+    source: LinkSource
+    config: LinkConfig
+    spec: specs.Spec | None = None
+    loggers: tuple[str, ...] = ()
+
+    @classmethod
+    def make(cls, source: LinkSource, *, sampler: str | None = None, settings: tuple[str, ...] = (),
+             loggers: str = "csv", imports: tuple[str, ...] = (), **changes: Any) -> LinkRun:
+        """A training from what a user writes.
+
+        Args:
+            source: the data and their split.
+            sampler: name and options.
+            settings: each as name=value.
+            loggers: names.
+            imports: modules that may register samplers.
+            changes: settings by name; None leaves one as it is.
+
+        Raises:
+            ValueError: an unknown sampler, setting or logger, or one that does not fit.
+        """
+        for module in imports:
+            import_module(module)
+        chosen = {key: value for key, value in changes.items() if value is not None}
+        for each in settings:
+            key, value = setting(each)
+            if key in chosen and key != "seed":
+                raise ValueError(f"{key} is given twice")
+            chosen[key] = value
+        config = LinkConfig.preset(source.data, **chosen)
+        spec = None if sampler is None else specs.parse(sampler)
+        if spec is not None:
+            specs.misfits((spec,), GIVEN, "training links")
+        return cls(source, config, spec, logger_names(loggers))
+
+    def go(self, folder: Path, *, command: str = "", checkpoint_every: int = 25, accelerator: str = "cpu",
+           threads: int | None = None, quiet: bool = False) -> LinkResult:
+        """Train, or go on with the training that `folder` holds, and write into it.
+
+        Files: config.yaml, what was asked; checkpoint.pt; metrics/metrics.csv and tensorboard/, a row an epoch;
+        model.pt, the weights of the chosen epoch; embeddings.npy, [N, d] float32; result.json, every metric on
+        validation and test edges, and the times.
+
+        Raises:
+            ValueError: the folder holds other files or another run; the data cannot be had; see `train`.
+        """
+        with run_folder(folder, _OURS, self.as_dict()):
+            if threads is not None:
+                torch.set_num_threads(threads)
+            data = self.source.load()
+            sampler = self.sampler(data)
+            with progress_bar(self.config.epochs, quiet) as progress:
+                result = train(data, sampler, self.config, folder=folder, progress=progress,
+                               checkpoint_every=checkpoint_every, accelerator=accelerator,
+                               loggers=make_loggers(folder, self.loggers, {"command": command, **self.as_dict(),
+                                                                           "root": self.source.root}))
+        with replacing(folder / "embeddings.npy") as temporary:
+            np.save(temporary, result.embeddings.numpy(), allow_pickle=False)
+        with replacing(folder / "model.pt") as temporary:
+            torch.save(result.model.cpu().state_dict(), temporary)
+        write_json(folder / "result.json", {
+            "epochs": len(result.losses), "epoch": result.epoch, "metric": data.metric,
+            "valid": result.valid.as_dict(), "test": result.test.as_dict(),
+            "loss": result.losses[-1] if result.losses else None, "seconds": sum(result.epoch_seconds),
+            "sample_seconds": sum(result.sample_seconds), "num_drawn": result.num_drawn,
+            "num_nodes": data.num_nodes, "size": result.embeddings.shape[1]})
+        return result
+
+    def sampler(self, data: LinkData) -> Sampler | None:
+        """The sampler over the training graph; None: the pipeline's own."""
+        if self.spec is None:
+            return None
+
+        def features() -> torch.Tensor:
+            if data.x is None:
+                raise ValueError(f"{self.spec.text if self.spec else ''} needs features, and {data.name} has none")
+            return data.x if isinstance(data.x, torch.Tensor) else data.x.to_dense()
+
+        return self.spec.build(data.graph, exclude="neighbors", popularity="edges", features=features,
+                               pool=POOL_FACTOR * self.config.k)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values: what decides the run."""
+        source = {key: value for key, value in asdict(self.source).items() if key != "root"}
+        return {"task": "link", **source, "sampler": None if self.spec is None else self.spec.text,
+                "seed": self.config.seed, "settings": self.config.to_dict()}
+
+
+def read_run(folder: Path) -> tuple[LinkSource, LinkConfig]:
+    """What a folder of `graphns train link` was asked.
+
+    Raises:
+        ValueError: it is no such folder.
+    """
+    path = folder / "config.yaml"
+    if not path.is_file():
+        raise ValueError(f"{folder} holds no config.yaml: it is no run of 'graphns train link'")
+    try:
+        read = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if read["task"] != "link":
+            raise KeyError
+        names = LinkSource.__dataclass_fields__
+        return LinkSource(**{name: read[name] for name in names}), LinkConfig.from_dict(read["settings"])
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no config of 'graphns train link'") from error
+
+
+def read_model(folder: Path, data: LinkData, config: LinkConfig) -> LinkModel:
+    """The trained model of a folder.
+
+    Raises:
+        ValueError: its training is not finished, or it does not fit the data.
+    """
+    path = folder / "model.pt"
+    if not path.is_file():
+        raise ValueError(f"{folder} holds no model.pt: its training is not finished")
+    model = LinkModel.seeded(data, config)
+    try:
+        model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except RuntimeError as error:
+        raise ValueError(f"{path} does not fit {data.name}: {error}") from error
+    return model.eval()

@@ -1,0 +1,143 @@
+"""The model of link prediction: an encoder of all nodes and a decoder of pairs; and what samplers see of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from graphns.base import Negatives
+from graphns.data.link import LinkData
+from graphns.encoders.message_passing import Adjacency, NodeEncoder
+from graphns.encoders.sparse import Sparse
+from graphns.graph.graph import Graph
+from graphns.pipelines.link_config import LinkConfig
+from graphns.scorers.decoders import Bilinear, Dot, HadamardMLP
+from graphns.scorers.ncn import CommonNeighborMLP
+
+
+class LinkModel(nn.Module):
+    r"""Embeddings :math:`Z = \mathrm{enc}(X, A)` of all nodes, and scores :math:`\mathrm{dec}(z_u, z_v)` of pairs.
+
+    Args:
+        data: sizes, and for "ncn" the training graph.
+        config: of the run.
+
+    Example:
+        >>> from graphns.data.link_loading import load_links
+        >>> data = load_links("digits")
+        >>> model = LinkModel.seeded(data, LinkConfig(encoder="mlp", decoder="dot", hidden_size=8, size=4))
+        >>> table = model.embed(data)
+        >>> table.shape, model.scores(table, torch.tensor([3]), torch.tensor([[4, 5]])).shape
+        (torch.Size([1797, 4]), torch.Size([1, 2]))
+    """
+
+    def __init__(self, data: LinkData, config: LinkConfig) -> None:
+        super().__init__()
+        self.encoder = NodeEncoder(config.encoder, data.num_nodes, data.num_features or None, config.hidden_size,
+                                   config.size, config.num_layers, config.dropout)
+        options = (config.hidden_size, config.decoder_layers, config.dropout)
+        self.decoder: nn.Module
+        if config.decoder == "dot":
+            self.decoder = Dot()
+        elif config.decoder == "bilinear":
+            self.decoder = Bilinear(config.size, symmetric=data.undirected)
+        elif config.decoder == "mlp":
+            self.decoder = HadamardMLP(config.size, *options)
+        else:
+            self.decoder = CommonNeighborMLP(data.graph, config.size, *options)
+
+    @classmethod
+    def seeded(cls, data: LinkData, config: LinkConfig) -> Self:
+        """The untrained model of a run: weights drawn by `config.seed`, torch's generator left as it was."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            return cls(data, config).to(data.device)
+
+    def forward(self, features: Tensor | Sparse | None, adjacency: Adjacency) -> Tensor:
+        """Embeddings [N, d] of all nodes."""
+        table: Tensor = self.encoder(features, adjacency)
+        return table
+
+    @torch.no_grad()
+    def embed(self, data: LinkData, graph: Graph | None = None) -> Tensor:
+        """Embeddings [N, d], without gradient, nothing dropped; over another graph than that of the training edges."""
+        with _evaluating(self):
+            edges = message_edges(data, data.graph if graph is None else graph)
+            return self(data.features, self.encoder.adjacency(edges))
+
+    def scores(self, table: Tensor, anchor: Tensor, ids: Tensor) -> Tensor:
+        """Scores [B, m] of the nodes `ids` [B|1, m] for anchors [B], by a table of all nodes' vectors."""
+        scores: Tensor = self.decoder(table[anchor], table, ids, anchor)
+        return scores
+
+    def pair_scores(self, table: Tensor, source: Tensor, target: Tensor) -> Tensor:
+        """Scores [P] of pairs."""
+        return self.scores(table, source, target[:, None])[:, 0]
+
+    def negative_scores(self, table: Tensor, anchor: Tensor, negatives: Negatives) -> Tensor:
+        """Scores [B, k] of what was drawn: other candidates, whole edges, or vectors that are no nodes'.
+
+        Raises:
+            ValueError: vectors, and the decoder asks for nodes.
+        """
+        if negatives.vectors is not None:
+            return LinkView(self, table).score_vectors(anchor, negatives.vectors)
+        if negatives.anchor is not None:
+            source = negatives.anchor
+            return self.pair_scores(table, source.flatten(), negatives.ids.expand_as(source).flatten()).view_as(source)
+        return self.scores(table, anchor, negatives.ids)
+
+
+def message_edges(data: LinkData, graph: Graph) -> Tensor:
+    """What messages pass along [2, E]: the edges of a graph, in both directions where they have one (as OGB does)."""
+    if data.undirected:
+        return graph.edge_index
+    edges = graph.edge_index
+    return Graph.from_edge_index(torch.cat([edges, edges.flip(0)], 1), graph.num_src).edge_index
+
+
+class LinkView:
+    """What a sampler may ask of a model at one step; a `Model` of the contract.
+
+    Args:
+        model: its decoder scores, with dropout off.
+        table: [N, d], the embeddings of the step.
+    """
+
+    def __init__(self, model: LinkModel, table: Tensor) -> None:
+        self.model = model
+        self.table = table
+
+    def score(self, anchor: Tensor, ids: Tensor) -> Tensor:
+        """Scores [B, m] of candidates `ids` [B|1, m] for anchors [B]."""
+        with _evaluating(self.model.decoder):
+            return self.model.scores(self.table, anchor, ids)
+
+    def score_vectors(self, anchor: Tensor, vectors: Tensor) -> Tensor:
+        """Scores [B, m] of candidate vectors [B|1, m, d]."""
+        if isinstance(self.model.decoder, CommonNeighborMLP):
+            raise ValueError("common neighbours are those of nodes, and a vector is none: choose another decoder")
+        rows, m, width = vectors.shape
+        ids = torch.arange(rows * m, device=vectors.device).view(rows, m)
+        scores: Tensor = self.model.decoder(self.table[anchor], vectors.reshape(rows * m, width), ids)
+        return scores
+
+    def embed(self, ids: Tensor, layers: bool = False) -> Tensor:
+        """Rows [..., d] of the table; with `layers`, [..., 1, d]: the last layer is what the decoder reads."""
+        rows = self.table[ids]
+        return rows.unsqueeze(-2) if layers else rows
+
+
+@contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """Dropout off for a while."""
+    training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(training)

@@ -1,0 +1,272 @@
+"""Link prediction: known edges score above drawn ones; validation chooses the epoch, test edges are scored once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from graphns.base import Feedback, Query, Sampler
+from graphns.data.link import LinkData
+from graphns.encoders.message_passing import Adjacency
+from graphns.metrics.links import LinkEvaluation, evaluate_links
+from graphns.pipelines.checkpoint import Checkpoint, Log, ordered_sum, sampler_options
+from graphns.pipelines.link_config import LinkConfig
+from graphns.pipelines.link_model import LinkModel, LinkView, message_edges
+from graphns.pipelines.method import Step, reads_feedback
+from graphns.pipelines.pair_objective import pair_loss
+from graphns.pipelines.selection import Selection
+from graphns.streams import Stream, unit
+
+if TYPE_CHECKING:
+    from lightning.fabric.loggers.logger import Logger
+
+_ORDER, _SIDES, _DROPOUT, _DRAWS = range(4)  # the independent streams of one epoch
+
+
+@dataclass(eq=False)
+class LinkResult:
+    """A trained run.
+
+    Args:
+        embeddings: [N, d] over the training graph, on the CPU.
+        model: of the chosen epoch.
+        epoch: epochs done when it was chosen.
+        validation: (epochs done, the official metric on validation edges) of every validation.
+        valid: every metric on the validation edges.
+        test: every metric on the test edges.
+        losses: one per epoch.
+        epoch_seconds: wall time of each epoch, validation not counted.
+        sample_seconds: of it, drawing.
+        num_drawn: usable negatives drawn in all.
+        config: its settings.
+    """
+
+    embeddings: Tensor
+    model: LinkModel
+    epoch: int
+    validation: list[tuple[int, float]]
+    valid: LinkEvaluation
+    test: LinkEvaluation
+    losses: list[float]
+    epoch_seconds: list[float]
+    sample_seconds: list[float]
+    num_drawn: int
+    config: LinkConfig = field(repr=False)
+
+
+def train(
+    data: LinkData,
+    sampler: Sampler | None = None,
+    config: LinkConfig | None = None,
+    *,
+    folder: str | Path | None = None,
+    progress: Callable[[int, int, float], None] | None = None,
+    checkpoint_every: int = 25,
+    accelerator: str = "cpu",
+    loggers: Sequence[Logger] = (),
+) -> LinkResult:
+    """Train an encoder and a decoder with the negatives of `sampler`.
+
+    A step embeds the whole graph, scores its positives and their negatives, and updates. The sampler sees training
+    edges alone. The data's official metric on validation edges chooses the epoch; test edges are scored once, at the
+    end, and choose nothing.
+
+    Args:
+        data: see `graphns.data.link_loading.load_links`.
+        sampler: over `data.graph`. None: `Uniform`, the known neighbours left out.
+        config: None: the preset for `data.name`.
+        folder: where checkpoints are written; if it holds one of this run, training goes on from there and ends with
+            the same numbers as a run that was never cut off.
+        progress: called after every epoch with (epochs done, epochs in all, loss).
+        checkpoint_every: epochs between checkpoints.
+        accelerator: Fabric's: "cpu", "cuda", "mps", "auto".
+        loggers: Fabric's: each gets loss, seconds and validation of every epoch, a resumed run's past included.
+
+    What is random: weights, the order of the positives, their sides, dropout and the draws, all keyed by `config.seed`;
+    torch's generator is left alone.
+
+    Raises:
+        ValueError: the folder holds another run; the sampler cannot serve; the loss is no longer finite.
+
+    Example:
+        >>> from graphns.data.link_loading import load_links
+        >>> data = load_links("digits")
+        >>> result = train(data, config=LinkConfig.preset("digits", epochs=2, hidden_size=8, size=8))
+        >>> len(result.losses), result.embeddings.shape
+        (2, torch.Size([1797, 8]))
+    """
+    from lightning.fabric import Fabric
+
+    config = LinkConfig.preset(data.name) if config is None else config
+    if checkpoint_every < 1:
+        raise ValueError(f"checkpoint_every must be at least 1, got {checkpoint_every}")
+    if not data.undirected and config.side == "source":
+        raise ValueError(f"the edges of {data.name} have a direction, and candidates are their destinations: set "
+                         "side='destination'")
+    fabric = Fabric(accelerator=accelerator, devices=1, loggers=list(loggers))
+    data = data.to(fabric.device)
+    sampler = (default_sampler(data) if sampler is None else sampler).to(fabric.device)
+    model = LinkModel.seeded(data, config)
+    learned = [each for each in [*model.parameters(), *sampler.parameters()] if each.requires_grad]
+    optimizer = torch.optim.Adam(learned, lr=config.learning_rate, weight_decay=config.weight_decay)
+    chosen = Selection()
+    run = Checkpoint(folder, {"model": model, "sampler": sampler, "optimizer": optimizer, "chosen": chosen}, {
+        "config": config.to_dict(), "data": fingerprint(data), "sampler": type(sampler).__name__,
+        "options": sampler_options(sampler)})
+    log = run.resume()
+    module, fabric_optimizer = fabric.setup(model, optimizer)
+    known = dict(chosen.history)
+    for epoch in range(len(log.losses)):
+        _tell(fabric, log, epoch, known.get(epoch + 1))
+    adjacency = model.encoder.adjacency(message_edges(data, data.graph))
+    for epoch in range(len(log.losses), config.epochs):
+        if config.patience is not None and chosen.waited >= config.patience:
+            break
+        _epoch(fabric, fabric_optimizer, module, model, data, adjacency, sampler, config, epoch, log)
+        value = None
+        if (epoch + 1) % config.validate_every == 0 or epoch + 1 == config.epochs:
+            value = evaluate(model, data, "valid").as_dict()[data.metric]
+            chosen.see(epoch + 1, value, model)
+        if (epoch + 1) % checkpoint_every == 0:
+            run.save(log)
+        _tell(fabric, log, epoch, value)
+        if progress is not None:
+            progress(epoch + 1, config.epochs, log.losses[-1])
+    run.save(log)
+    if chosen.state:
+        model.load_state_dict(chosen.state)
+    valid, test = evaluate(model, data, "valid"), evaluate(model, data, "test", config.use_valid_edges)
+    return LinkResult(model.embed(data).cpu(), model, max(chosen.epoch, 0), chosen.history, valid, test, log.losses,
+                      log.epoch_seconds, log.sample_seconds, log.num_drawn, config)
+
+
+def default_sampler(data: LinkData) -> Sampler:
+    """Uniform over the nodes that are no known neighbours of the anchor."""
+    from graphns.samplers.static.uniform import Uniform
+
+    return Uniform(data.graph)
+
+
+def evaluate(model: LinkModel, data: LinkData, part: str, use_valid_edges: bool = False) -> LinkEvaluation:
+    """Every metric of a model on the edges of "valid" or "test", whose negatives are the data's.
+
+    Args:
+        model: trained on `data`.
+        data: on the model's device.
+        part: "valid" or "test".
+        use_valid_edges: embed over training and validation edges.
+    """
+    table = model.embed(data, data.joined("train", "valid") if use_valid_edges else None)
+    training = model.training
+    model.eval()
+    try:
+        return evaluate_links(lambda source, target: model.pair_scores(table, source, target), data.part(part))
+    finally:
+        model.train(training)
+
+
+def step(
+    module: Any, model: LinkModel, data: LinkData, adjacency: Adjacency, rows: Tensor, sampler: Sampler,
+    config: LinkConfig, stream: Stream, epoch: int = 0,
+) -> Step:
+    """One step without the update: the graph embedded, negatives drawn and scored, and the loss.
+
+    Args:
+        module: what embeds with gradient: the model, or Fabric's hull of it.
+        model: the model itself.
+        data: of the run.
+        adjacency: of the training graph, as the encoder makes it.
+        rows: [B] int64, which training positives.
+        sampler: draws the negatives.
+        config: of the run.
+        stream: of the epoch.
+        epoch: for curricula.
+    """
+    anchor, positive = _sides(data, rows, config, stream)
+    if config.mask_targets:
+        adjacency = model.encoder.adjacency(_without(data, rows))
+    table = module(data.features, adjacency)
+    query = Query(anchor, positive, config.k, LinkView(model, table.detach()), stream.child(_DRAWS), rows, epoch)
+    start = time.perf_counter()
+    negatives = sampler(query)
+    sample_seconds = time.perf_counter() - start
+    positive_score = model.pair_scores(table, anchor, positive)
+    negative_score = model.negative_scores(table, anchor, negatives)
+    loss = pair_loss(config.objective, positive_score, negative_score, sampler, query, negatives, config.corrected)
+    feedback = Feedback(positive_score, negative_score, loss)
+    if reads_feedback(sampler):
+        feedback = Feedback(positive_score, negative_score, loss, table[anchor], table[positive])
+    return Step(loss, query, negatives, feedback, sample_seconds)
+
+
+def _sides(data: LinkData, rows: Tensor, config: LinkConfig, stream: Stream) -> tuple[Tensor, Tensor]:
+    """Anchors, the ends that stay, and positives, those that negatives stand in for."""
+    source, target = data.train[:, rows]
+    if config.side == "destination" or not data.undirected:
+        return source, target
+    if config.side == "source":
+        return target, source
+    swapped = unit(stream.child(_SIDES).words(rows, 1)[:, 0]) < 0.5
+    return torch.where(swapped, target, source), torch.where(swapped, source, target)
+
+
+def _without(data: LinkData, rows: Tensor) -> Tensor:
+    """What messages pass along [2, E] but some of the positives, in both directions."""
+    edges, n = message_edges(data, data.graph), data.num_nodes
+    source, target = data.train[:, rows]
+    gone = torch.cat([source * n + target, target * n + source])
+    return edges[:, ~torch.isin(edges[0] * n + edges[1], gone)]
+
+
+def _epoch(fabric: Any, optimizer: Any, module: Any, model: LinkModel, data: LinkData, adjacency: Adjacency,
+           sampler: Sampler, config: LinkConfig, epoch: int, log: Log) -> None:
+    """All positives once, noted in the log."""
+    stream = Stream(config.seed, epoch)
+    adversary = getattr(sampler, "loss", None)  # a sampler with parameters learns from the same step
+    num_edges = data.train.shape[1]
+    every = torch.arange(num_edges, device=data.device)
+    order = stream.child(_ORDER).words(every, 1)[:, 0].argsort()
+    start, total, drawing, drawn = time.perf_counter(), 0.0, 0.0, 0
+    for number, rows in enumerate(torch.split(order, config.batch_size or num_edges)):
+        with torch.random.fork_rng(devices=[]):  # dropout draws from torch's generator
+            torch.manual_seed(int(stream.child(_DROPOUT).words(every[number : number + 1], 1)))
+            done = step(module, model, data, adjacency, rows, sampler, config, stream, epoch)
+        loss = done.loss if adversary is None else done.loss + adversary(done.negatives, done.feedback, done.query)
+        optimizer.zero_grad()
+        fabric.backward(loss)
+        if config.clip is not None:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        optimizer.step()
+        assert done.query is not None and done.negatives is not None
+        sampler.update(done.query, done.negatives, done.feedback)
+        value = float(done.loss.detach())
+        if not abs(value) < float("inf"):
+            raise ValueError(f"the loss is {value} at epoch {epoch}: lower learning_rate={config.learning_rate}")
+        total += value * len(rows)
+        drawing, drawn = drawing + done.sample_seconds, drawn + int(done.negatives.mask.sum())
+    log.add(total / num_edges, time.perf_counter() - start, drawing, drawn)
+
+
+def _tell(fabric: Any, log: Log, epoch: int, validation: float | None) -> None:
+    if fabric.loggers:
+        fabric.log_dict({"loss": log.losses[epoch], "seconds": log.epoch_seconds[epoch],
+                         "sample_seconds": log.sample_seconds[epoch],
+                         **({} if validation is None else {"validation": validation})}, step=epoch + 1)
+
+
+def fingerprint(data: LinkData) -> dict[str, Any]:
+    """Plain numbers that tell one data set and split from another."""
+    def mixed(pairs: Tensor) -> int:
+        flat = pairs.reshape(2, -1).cpu()
+        return ordered_sum(flat[0] * 31 + flat[1] * 17 + (flat[0] ^ flat[1]))
+
+    return {"num_nodes": data.num_nodes, "num_features": data.num_features, "metric": data.metric,
+            "train": mixed(data.train), "edges": mixed(data.graph.edge_index),
+            **{f"{name}_{what}": mixed(getattr(data.part(name), what))
+               for name in ("valid", "test") for what in ("positive", "negative")}}
