@@ -17,7 +17,7 @@ from graphns.kernels.bits import compiled
 from graphns.kernels.membership import find, in_rows_torch
 from graphns.kernels.threads import run
 
-_MARKED = 8  # from so many ids a row's neighbours are marked once; below, the two rows are gone through side by side
+_MARKED = 8  # from so many ids of one row its neighbours are marked once; below, two rows are gone through side by side
 _UNEVEN = 16  # so much longer, and ids are looked up in the longer row
 
 
@@ -46,8 +46,9 @@ def overlap(indptr: Tensor, indices: Tensor, weight: Tensor, rows: Tensor, ids: 
         return overlap_torch(indptr, indices, weight, rows, ids)
     found = torch.empty(ids.shape, dtype=torch.int64)
     degree = max(1, len(indices) // max(len(indptr) - 1, 1))
-    run(_overlap, len(rows), indptr.numpy(), indices.numpy(), weight.numpy(), rows.numpy(), ids.numpy(), found.numpy(),
-        cost=ids.shape[1] * degree)
+    order = rows.argsort(stable=True)  # a row that comes often is marked for all of its ids
+    run(_overlap, len(rows), indptr.numpy(), indices.numpy(), weight.numpy(), rows.numpy(), order.numpy(), ids.numpy(),
+        found.numpy(), cost=ids.shape[1] * degree)
     return found
 
 
@@ -114,25 +115,33 @@ def _in_common(indices, weight, begin, end, other, stop):
 
 
 @compiled
-def _overlap(begin, end, indptr, indices, weight, rows, ids, found):
-    many = ids.shape[1] >= _MARKED
-    held = np.zeros(weight.shape[0] if many else 0, dtype=np.int64)
-    for b in range(begin, end):
-        first, last = indptr[rows[b]], indptr[rows[b] + 1]
-        if not many:
-            for j in range(ids.shape[1]):
-                node = ids[b, j]
-                found[b, j] = _in_common(indices, weight, first, last, indptr[node], indptr[node + 1])
-            continue
-        for at in range(first, last):
-            held[indices[at]] = weight[indices[at]]
-        for j in range(ids.shape[1]):
-            total = np.int64(0)
-            for at in range(indptr[ids[b, j]], indptr[ids[b, j] + 1]):
-                total += held[indices[at]]
-            found[b, j] = total
-        for at in range(first, last):
-            held[indices[at]] = 0
+def _overlap(begin, end, indptr, indices, weight, rows, order, ids, found):
+    held = np.zeros(weight.shape[0], dtype=np.int64)
+    while begin < end:
+        row = rows[order[begin]]
+        first, last = indptr[row], indptr[row + 1]
+        stop = begin + 1
+        while stop < end and rows[order[stop]] == row:
+            stop += 1
+        if (stop - begin) * ids.shape[1] >= _MARKED:
+            for at in range(first, last):
+                held[indices[at]] = weight[indices[at]]
+            for i in range(begin, stop):
+                b = order[i]
+                for j in range(ids.shape[1]):
+                    total = np.int64(0)
+                    for at in range(indptr[ids[b, j]], indptr[ids[b, j] + 1]):
+                        total += held[indices[at]]
+                    found[b, j] = total
+            for at in range(first, last):
+                held[indices[at]] = 0
+        else:
+            for i in range(begin, stop):
+                b = order[i]
+                for j in range(ids.shape[1]):
+                    node = ids[b, j]
+                    found[b, j] = _in_common(indices, weight, first, last, indptr[node], indptr[node + 1])
+        begin = stop
 
 
 @compiled

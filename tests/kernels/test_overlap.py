@@ -56,6 +56,8 @@ def test_long_and_short_rows_and_many_threads(m):
     assert torch.equal(found, overlap_torch(indptr, indices, weight, rows, ids))
     turned = overlap.overlap(indptr, indices, weight, ids[:, 0], rows[:, None])
     assert torch.equal(turned[:, 0], found[:, 0]) and int((found > 0).sum()) > 1000
+    once = rows[:400]  # few questions of a row: nothing is marked, and the hub's row is searched
+    assert torch.equal(overlap.overlap(indptr, indices, weight, once, ids[:400, :1]), found[:400, :1])
 
 
 def test_no_order_changes_a_sum():
