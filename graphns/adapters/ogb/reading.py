@@ -25,6 +25,20 @@ _DATASETS = {"nodeproppred": "PygNodePropPredDataset", "linkproppred": "PygLinkP
 _Found = TypeVar("_Found")
 
 
+def _named(function: Callable[..., Any], module: str) -> Callable[..., Any]:
+    """A function under the name by which a file knows it."""
+    def call(*args: Any) -> Any:
+        return function(*args)
+
+    call.__module__, call.__name__, call.__qualname__ = module, function.__name__, function.__name__
+    return call
+
+
+# what makes arrays and numbers moved when NumPy became 2, and files name the place that it had when they were written
+_MAKERS: tuple[Any, Any] = np.zeros(0).__reduce__()[0], np.int64(0).__reduce__()[0]
+_NUMPY = [_named(each, f"numpy.{core}.multiarray") for core in ("core", "_core") for each in _MAKERS]
+
+
 def read_ogb(task: Task, name: str, root: Path, meta: Mapping[str, Any] | None, take: Callable[[Any], _Found]
              ) -> _Found:
     """What `take` reads of a data set that OGB's own class has opened; downloaded by OGB where it is missing.
@@ -90,9 +104,8 @@ def import_ogb(task: Task) -> Any:
 def loading(quiet: bool) -> Iterator[None]:
     """OGB 1.3.6 calls torch.load without saying what it expects, which torch >= 2.6 takes for nothing but tensors."""
     # sizes are NumPy numbers and splits may be its arrays; what is named here makes those and nothing else
-    numbers: list[Any] = [np.ndarray, np.dtype, type(np.dtype(np.int64)), np.zeros(0).__reduce__()[0],
-                          np.int64(0).__reduce__()[0]]
-    with data_allowed(*numbers), _nothing_executed(), warnings.catch_warnings(), contextlib.ExitStack() as stack:
+    with data_allowed(np.ndarray, np.dtype, type(np.dtype(np.int64)), *_NUMPY), _nothing_executed(), \
+            warnings.catch_warnings(), contextlib.ExitStack() as stack:
         warnings.simplefilter("ignore")
         # OGB prints what it does; where it takes minutes that is worth reading, but not among results
         stack.enter_context(contextlib.redirect_stdout(io.StringIO() if quiet else sys.stderr))
