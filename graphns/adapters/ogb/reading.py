@@ -104,7 +104,8 @@ def import_ogb(task: Task) -> Any:
 def loading(quiet: bool) -> Iterator[None]:
     """OGB 1.3.6 calls torch.load without saying what it expects, which torch >= 2.6 takes for nothing but tensors."""
     # sizes are NumPy numbers and splits may be its arrays; what is named here makes those and nothing else
-    with data_allowed(np.ndarray, np.dtype, type(np.dtype(np.int64)), *_NUMPY), _nothing_executed(), \
+    kinds = [type(np.dtype(kind)) for kind in (np.int64, np.int32, np.float64, np.float32)]
+    with data_allowed(np.ndarray, np.dtype, *kinds, *_NUMPY), _nothing_executed(), \
             warnings.catch_warnings(), contextlib.ExitStack() as stack:
         warnings.simplefilter("ignore")
         # OGB prints what it does; where it takes minutes that is worth reading, but not among results
