@@ -10,9 +10,10 @@ from torch import Tensor
 
 from graphns.base import Feedback, Negatives, Query, Sampler
 from graphns.compare.held_out import PARTS, HeldOut
-from graphns.compare.pair_scores import AdamicAdar, spectral_model
+from graphns.compare.pair_scores import spectral_model
 from graphns.graph.graph import Graph
 from graphns.metrics.audit import coverage, hop_distances, rank_share
+from graphns.scorers.overlap import AdamicAdar
 from graphns.scorers.table import TableModel
 from graphns.streams import Stream
 

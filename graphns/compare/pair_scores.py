@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from graphns.graph.graph import Graph
 from graphns.scorers.table import TableModel
@@ -56,39 +55,3 @@ def spectral_model(graph: Graph, width: int = 32) -> TableModel:
     anchors, candidates = (torch.from_numpy(np.ascontiguousarray(table * root, dtype=np.float32))
                            for table in (left[:, :width], right[:width].T))
     return TableModel(anchors, candidates)
-
-
-class AdamicAdar:
-    r"""Common neighbours, rare ones counting more; edges taken in both directions.
-
-    .. math:: s(u, j) = \sum_{w \in N(u) \cap N(j)} \frac{1}{\ln d_w}
-
-    Args:
-        graph: homogeneous, on the CPU.
-
-    Raises:
-        ValueError: the graph is bipartite: a source and a candidate have no common neighbours there.
-
-    Example:
-        >>> path = Graph.from_edge_index(torch.tensor([[0, 1], [1, 2]]))
-        >>> AdamicAdar(path).rows(torch.tensor([0])).tolist()[0][1:]
-        [0.0, 1.4426950408889634]
-
-    References:
-        Adamic, Adar: Friends and Neighbors on the Web. Social Networks 2003.
-    """
-
-    def __init__(self, graph: Graph) -> None:
-        if graph.bipartite:
-            raise ValueError("in a bipartite graph a source and a candidate have no common neighbours")
-        edges = graph.edge_index
-        edges = edges[:, edges[0] != edges[1]]
-        both = Graph.from_edge_index(torch.cat([edges, edges.flip(0)], 1), graph.num_nodes)
-        self._left = _matrix(both)
-        # a common neighbour has at least two neighbours
-        weight = 1 / np.log(np.maximum(both.degree.numpy(), 2))
-        self._right = (self._left * weight[:, None]).tocsr()
-
-    def rows(self, anchor: Tensor) -> Tensor:
-        """The scores [B, N] float64 of every candidate; at the anchor itself of no meaning."""
-        return torch.from_numpy((self._left[anchor.numpy()] @ self._right).toarray())

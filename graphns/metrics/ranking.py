@@ -15,10 +15,10 @@ from graphns.samplers.known_pairs import row_entries
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """The rank of every fact's answer; of each mean, both sides weigh alike.
+    """The rank of every fact's answer, or of every link; in each mean, all ranks weigh alike.
 
     Args:
-        ranks: [2, n] float64, at least 1: the rank of the tail, then of the head.
+        ranks: float64, at least 1; of facts [2, n], the rank of the tail, then of the head, of links [n].
 
     Example:
         >>> ranking = Ranking(torch.tensor([[1.0, 4.0], [2.0, 10.5]]))

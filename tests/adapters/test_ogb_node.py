@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from graphns.adapters.ogb import node as module
+from graphns.adapters.ogb import reading
 from graphns.adapters.ogb.node import LEFT_OUT, accuracy, read_node
 from graphns.cli import run
 from graphns.data import load
@@ -68,12 +69,12 @@ def check(found: dict[str, Any], made: dict[str, Any]) -> None:
 @pytest.mark.parametrize("numpy_split", [False, True])
 def test_what_ogbs_saver_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, numpy_split: bool) -> None:
     made = tiny()
-    module._ogb()
+    reading.import_ogb("nodeproppred")
     from ogb.io import DatasetSaver
 
     monkeypatch.chdir(tmp_path)
     saver = DatasetSaver("ogbn-tiny", is_hetero=False, version=1)
-    with module._loading(quiet=True):
+    with reading.loading(quiet=True):
         saver.save_graph_list([{"edge_index": made["edges"], "num_nodes": NUM_NODES, "node_feat": made["x"],
                                 "edge_feat": None}])
         saver.save_target_labels(made["y"][:, None])
@@ -101,7 +102,7 @@ def test_a_download_by_name(tmp_path: Path, name: str, capsys: pytest.CaptureFix
     wanted = {tuple(pair) for pair in both[:, both[0] != both[1]].T.tolist()}
     assert set(map(tuple, data.edge_index.T.tolist())) == wanted and data.edge_index.shape[1] == len(wanted)
     assert capsys.readouterr().out == "", "results alone go to stdout"
-    kept = folder / "processed" / module._PROCESSED
+    kept = folder / "processed" / reading.PROCESSED
     assert kept.is_file() and not [each for each in folder.iterdir() if each.name.startswith(".")]
     before = kept.stat().st_mtime_ns
     (folder / "raw" / "edge.csv.gz").write_bytes(b"no longer needed")  # what OGB made of it is taken
@@ -114,13 +115,13 @@ def test_publishing_is_all_or_nothing(tmp_path: Path) -> None:
     made.mkdir()
     (made / "file").write_text("new")
     (tmp_path / "kept").mkdir()
-    module._publish(made, tmp_path / "kept")  # OGB's empty folder gives way
+    reading.publish(made, tmp_path / "kept")  # OGB's empty folder gives way
     assert (tmp_path / "kept" / "file").read_text() == "new"
     (made / "file").write_text("newer")
-    module._publish(made, tmp_path / "kept")  # what another process has put there stays
+    reading.publish(made, tmp_path / "kept")  # what another process has put there stays
     assert (tmp_path / "kept" / "file").read_text() == "new"
     (tmp_path / "blocked").write_text("a file, where a folder would have to be")
-    module._publish(made, tmp_path / "blocked" / "kept")
+    reading.publish(made, tmp_path / "blocked" / "kept")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["blocked", "kept", "made"]
 
 
@@ -139,7 +140,7 @@ def test_missing_data_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.Mon
     def offline(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr(module._ogb(), "PygNodePropPredDataset", offline)
+    monkeypatch.setattr(reading.import_ogb("nodeproppred"), "PygNodePropPredDataset", offline)
     with pytest.raises(DataNotFoundError, match=r"no ogbn-arxiv in .*failed.*where DIR/ogb/ogbn_arxiv holds"):
         load("ogbn-arxiv", root=tmp_path)
     assert not list(tmp_path.iterdir())
@@ -147,7 +148,7 @@ def test_missing_data_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_download_is_published_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = tiny()
-    ogb = module._ogb()
+    ogb = reading.import_ogb("nodeproppred")
     real = ogb.PygNodePropPredDataset
 
     def online(name: str, root: str, meta_dict: Any = None) -> Any:
@@ -180,8 +181,9 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 def test_nothing_asks_the_network() -> None:
     """OGB asks PyPI for its newest version when it is imported, unless its helper cannot be imported."""
-    code = ("import sys, warnings\nwarnings.simplefilter('ignore')\nfrom graphns.adapters.ogb.node import _ogb\n"
-            "found = _ogb()\nimport ogb.version\nassert ogb.version.check_outdated is None\n"
+    code = ("import sys, warnings\nwarnings.simplefilter('ignore')\n"
+            "from graphns.adapters.ogb.reading import import_ogb\n"
+            "found = import_ogb('nodeproppred')\nimport ogb.version\nassert ogb.version.check_outdated is None\n"
             "assert 'outdated' not in sys.modules")
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=120)
 
@@ -191,14 +193,14 @@ def test_damaged_files(tmp_path: Path) -> None:
     (folder / "raw" / "num-edge-list.csv.gz").unlink()
     with pytest.raises(ValueError, match=r"cannot be read \(No necessary file\): delete its processed"):
         load("ogbn-arxiv", root=tmp_path)
-    (folder / "processed" / module._PROCESSED).write_bytes(b"cut off")
+    (folder / "processed" / reading.PROCESSED).write_bytes(b"cut off")
     with pytest.raises(ValueError, match="ogbn_arxiv holds a file that cannot be read"):
         load("ogbn-arxiv", root=tmp_path)
 
 
 def test_files_are_not_executed(tmp_path: Path) -> None:
     folder = as_downloaded(tmp_path, tiny())
-    torch.save({"x": Evil()}, folder / "processed" / module._PROCESSED)
+    torch.save({"x": Evil()}, folder / "processed" / reading.PROCESSED)
     with pytest.raises(ValueError, match="cannot be read without executing it: delete its processed"):
         load("ogbn-arxiv", root=tmp_path)
     assert not Path("touched-by-evil").exists()

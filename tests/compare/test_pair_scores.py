@@ -1,15 +1,12 @@
 """Scores of pairs from the graph alone, against plain loops."""
 
-import math
-
-import networkx as nx
 import numpy as np
 import pytest
 import torch
 
 from graphns import Graph, Stream
 from graphns.compare import pair_scores
-from graphns.compare.pair_scores import AdamicAdar, spectral_model
+from graphns.compare.pair_scores import spectral_model
 from graphns.streams import bounded
 
 
@@ -17,27 +14,6 @@ def random_graph(size=40, edges=120, other=None):
     ends = torch.stack([bounded(Stream(1).words(torch.arange(edges), 1)[:, 0], size),
                         bounded(Stream(2).words(torch.arange(edges), 1)[:, 0], other or size)])
     return Graph.from_edge_index(ends, num_nodes=(size, other) if other else size)
-
-
-def test_adamic_adar_against_networkx():
-    graph = random_graph()
-    plain = nx.Graph()
-    plain.add_nodes_from(range(40))
-    plain.add_edges_from((a, b) for a, b in graph.edge_index.T.tolist() if a != b)
-    found = AdamicAdar(graph).rows(torch.tensor([3, 17, 3]))
-    for at, anchor in enumerate((3, 17, 3)):
-        others = [node for node in range(40) if node != anchor]
-        expected = {b: value for _, b, value in nx.adamic_adar_index(plain, [(anchor, node) for node in others])}
-        assert found[at, others].tolist() == pytest.approx([expected[node] for node in others])
-
-
-def test_adamic_adar_by_hand():
-    # 0 and 2 share 1 (3 neighbours) and 3 (2 neighbours)
-    graph = Graph.from_edge_index(torch.tensor([[0, 1, 0, 3, 1], [1, 2, 3, 2, 4]]))
-    expected = 1 / math.log(3) + 1 / math.log(2)
-    assert float(AdamicAdar(graph).rows(torch.tensor([0]))[0, 2]) == pytest.approx(expected)
-    with pytest.raises(ValueError, match="no common neighbours"):
-        AdamicAdar(Graph.from_edge_index(torch.tensor([[0], [1]]), num_nodes=(2, 2)))
 
 
 @pytest.mark.parametrize("other", [None, 25])
