@@ -40,8 +40,9 @@ def write_links(data: LinkData, path: str | PathLike[str]) -> None:
                    "x_shape": np.array(data.x.shape)}
     elif data.x is not None:
         arrays["x"] = data.x
-    plain = {key: value.cpu().numpy() if isinstance(value, Tensor) else value for key, value in arrays.items()}
-    np.savez_compressed(Path(path).expanduser(), allow_pickle=False, **plain)
+    plain: dict[str, Any] = {
+        key: value.cpu().numpy() if isinstance(value, Tensor) else value for key, value in arrays.items()}
+    np.savez_compressed(Path(path).expanduser(), **plain)
 
 
 def is_links(path: Path) -> bool:
