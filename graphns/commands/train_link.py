@@ -11,7 +11,7 @@ import typer
 
 
 def train_link(
-    data: Annotated[str, typer.Option(help="Links by name (heart-citeseer, ogbl-ddi, Cora, ...), or a file.")] = "digits",
+    data: Annotated[str, typer.Option(help="Links by name (heart-citeseer, ogbl-ddi, Cora, ...) or file.")] = "digits",
     encoder: Annotated[str | None, typer.Option(help="gcn, sage, gat, mlp or embedding.")] = None,
     decoder: Annotated[str | None, typer.Option(help="dot, bilinear, mlp or ncn.")] = None,
     sampler: Annotated[str | None, typer.Option(help="Negatives: a name, options as name:option=value. Default: "

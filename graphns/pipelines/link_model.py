@@ -67,7 +67,7 @@ class LinkModel(nn.Module):
         """Embeddings [N, d], without gradient, nothing dropped; over another graph than that of the training edges."""
         with _evaluating(self):
             edges = message_edges(data, data.graph if graph is None else graph)
-            return self(data.features, self.encoder.adjacency(edges))
+            return self.forward(data.features, self.encoder.adjacency(edges))
 
     def scores(self, table: Tensor, anchor: Tensor, ids: Tensor) -> Tensor:
         """Scores [B, m] of the nodes `ids` [B|1, m] for anchors [B], by a table of all nodes' vectors."""

@@ -1,0 +1,172 @@
+"""`graphns train link` and `graphns eval link`: what they write and print, a killed run's same end, and mistakes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from graphns.cli import run
+from graphns.commands.link_evaluation import table
+from graphns.commands.link_run import LinkRun, LinkSource, read_model, read_run
+from graphns.compare.specs import Spec
+from graphns.data.link_loading import load_links
+from graphns.metrics.links import evaluate_links
+from graphns.samplers.static.uniform import Uniform
+from graphns.scorers.heuristics import HEURISTICS
+
+SHORT = ["--set", "hidden_size=8", "--set", "size=8", "--sampler", "uniform"]
+
+
+def train(*arguments: str) -> int:
+    return run(["train", "link", *arguments])
+
+
+def test_a_run_folder_and_its_evaluation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    assert train("--epochs", "10", "--decoder", "ncn", "--logger", "csv,tensorboard", "--out", str(out), *SHORT) == 0
+    printed = capsys.readouterr().out
+    assert "10 epochs, weights of epoch" in printed and "hits@10" in printed
+    config = yaml.safe_load((out / "config.yaml").read_text())
+    assert (config["data"], config["task"], config["sampler"], config["settings"]["decoder"]) == (
+        "digits", "link", "uniform", "ncn")
+    assert np.load(out / "embeddings.npy", allow_pickle=False).shape == (1797, 8)
+    with (out / "metrics" / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == [str(epoch) for epoch in range(1, 11)]
+    assert [row["step"] for row in rows if row["validation"]] == ["5", "10"]
+    result = json.loads((out / "result.json").read_text())
+    assert result["valid"][result["metric"]] == pytest.approx(max(float(row["validation"]) for row in rows
+                                                                 if row["validation"]))
+    # what was printed, kept and evaluated anew is one and the same
+    assert run(["eval", "link", str(out), "--heuristics", "cn,ra", "--out", str(tmp_path / "figures.csv")]) == 0
+    printed = capsys.readouterr().out
+    assert "digits, random negatives" in printed and "ra, test" in printed
+    with (tmp_path / "figures.csv").open() as file:
+        figures = {(row["row"], row["part"]): row for row in csv.DictReader(file)}
+    assert len(figures) == 6
+    for part in ("valid", "test"):
+        for name, value in result[part].items():
+            assert float(figures["model", part][name]) == pytest.approx(value)
+    data = load_links("digits")
+    assert float(figures["cn", "test"]["mrr"]) == evaluate_links(HEURISTICS["cn"](data.graph).pairs, data.test).mrr
+    source, settings = read_run(out)
+    embedded = read_model(out, data, settings).embed(data)
+    assert source.data == "digits" and np.array_equal(embedded.numpy(), np.load(out / "embeddings.npy"))
+
+
+def test_killed_it_ends_with_the_same_model(tmp_path: Path) -> None:
+    arguments = ["--epochs", "60", "--checkpoint-every", "2", "--threads", "1", "--set", "dropout=0.3", *SHORT]
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    command = [sys.executable, "-m", "graphns.cli", "train", "link", *arguments, "--out"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen([*command, str(cut)], env=environment, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (cut / "checkpoint.pt").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert (cut / "checkpoint.pt").exists() and not (cut / "embeddings.npy").exists()
+    for folder in (cut, whole):
+        subprocess.run([*command, str(folder)], check=True, env=environment, stdout=subprocess.DEVNULL)
+    assert np.array_equal(np.load(cut / "embeddings.npy"), np.load(whole / "embeddings.npy"))
+    first, second = (torch.load(folder / "model.pt", weights_only=True) for folder in (cut, whole))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_heuristics_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["eval", "link", "--data", "digits", "--heuristics", "cn,aa,ra,ppr,katz", "--part", "test"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0] for line in lines[2:]] == ["cn", "aa", "ra", "ppr", "katz"]
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--decoder", "dott"], "no decoder is called 'dott'; there are: dot"),
+    (["--encoder", "gin"], "no encoder is called 'gin'"),
+    (["--set", "k=few"], "k must be int, got 'few'"),
+    (["--set", "colour=1"], "link prediction has no setting 'colour'"),
+    (["--k", "3", "--set", "k=4"], "k is given twice"),
+    (["--sampler", "nosuch"], "no sampler is called 'nosuch'"),
+    (["--sampler", "pseudo-typed"], "pseudo-typed needs triples with relations"),
+    (["--logger", "paper"], "no logger is called 'paper'"),
+    (["--data", "Coro"], "Coro"),
+    (["--evaluation", "harsh"], "harsh"),
+    (["--val", "0.9", "--test", "0.2"], "0.9"),
+])
+def test_a_mistake_ends_in_one_line_and_leaves_nothing(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train("--epochs", "1", "--out", str(tmp_path / "run"), *arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    ([], "name the folder of a run, or --data"),
+    (["--data", "digits"], "there is nothing to score by"),
+    (["--data", "digits", "--heuristics", "cc"], "no heuristic is called 'cc'; there are: cn"),
+    (["--data", "digits", "--heuristics", "cn", "--part", "train"], "no part is called 'train'"),
+    (["--data", "digits", "--heuristics", "cn", "--out", "x.txt"], "must end in .csv"),
+    (["."], "it is no run of 'graphns train link'"),
+])
+def test_mistakes_of_an_evaluation(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["eval", "link", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_node_run_or_an_unfinished_one_is_no_link_run(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("task: node\n")
+    with pytest.raises(ValueError, match="is no config of 'graphns train link'"):
+        read_run(tmp_path)
+    with pytest.raises(ValueError, match="its training is not finished"):
+        read_model(tmp_path, load_links("digits"), LinkRun.make(LinkSource("digits")).config)
+    torch.save({"encoder.table": torch.zeros(1)}, tmp_path / "model.pt")
+    with pytest.raises(ValueError, match="does not fit digits"):
+        read_model(tmp_path, load_links("digits"), LinkRun.make(LinkSource("digits")).config)
+
+
+class Featured(Uniform):
+    """A third party's: it asks for features."""
+
+    @classmethod
+    def from_graph(cls, graph: Any, *, features: torch.Tensor) -> Uniform:  # type: ignore[override]
+        sampler = Uniform(graph)
+        sampler.register_buffer("seen", features)
+        return sampler
+
+
+def test_samplers_get_what_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "third_party", sys.modules[__name__])
+    spec = Spec("featured", "featured", {}, "third_party:Featured")
+    source = LinkSource("digits")
+    data, bare = load_links("digits"), LinkSource("digits", features=False).load()
+    found = LinkRun(source, LinkRun.make(source).config, spec).sampler(data)
+    assert found is not None and torch.equal(found.get_buffer("seen"), data.x)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="featured needs features, and digits has none"):
+        LinkRun(source, LinkRun.make(source).config, spec).sampler(bare)
+
+
+def test_samplers_get_their_defaults() -> None:
+    data = load_links("digits")
+    assert LinkRun.make(LinkSource("digits")).sampler(data) is None
+    hardest = LinkRun.make(LinkSource("digits"), sampler="hardest", k=3).sampler(data)
+    assert hardest is not None and hardest.pool == 12
+    assert LinkRun.make(LinkSource("digits"), sampler="nearest").sampler(data) is not None
+    assert LinkRun.make(LinkSource("digits"), sampler="global-edges").sampler(data) is not None
+
+
+def test_a_table_of_nothing() -> None:
+    assert table({}) == ""
