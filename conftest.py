@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-# DGL has no wheel above Python 3.11; tests/adapters/conftest.py says so where its tests skip
+# DGL has no wheel above Python 3.11; the tests of its adapter skip, and say so
 collect_ignore = [] if find_spec("dgl") else ["graphns/dgl.py", "graphns/adapters/dgl"]
