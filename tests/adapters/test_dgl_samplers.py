@@ -241,6 +241,9 @@ def test_bad_input_is_refused() -> None:
     other = as_negative_sampler(Uniform(Graph.empty((N, 10**6))), 3)
     with pytest.raises(ValueError, match=r"drew node \d+ of type '_N', of which the DGL graph has 12"):
         other(graph, torch.tensor([0]))
+    far = as_negative_sampler(Uniform(Graph.empty((N, 2**40))), 3)  # ids that an int32 graph cannot hold
+    with pytest.raises(ValueError, match=r"drew node \d{10,} of type '_N'"):
+        far(uneven(torch.int32), torch.tensor([0], dtype=torch.int32))
 
 
 def test_importing_the_short_name_does_not_import_dgl() -> None:

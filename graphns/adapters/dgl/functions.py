@@ -50,7 +50,7 @@ def as_negative_sampler(
 
     Returns:
         A callable ``(g, eids) -> (sources, destinations)``, or a dict of such by canonical triple for a dict of eids;
-        ids are of the type of `eids`, on their device. It pickles, and has `epoch` and `set_epoch`.
+        ids are of the graph's type, on the device of `eids`. It pickles, and has `epoch` and `set_epoch`.
 
     Raises:
         ValueError: k is below 1; `sampler` is none, or reads a model, keeps state or learns, of which a loader's worker

@@ -145,7 +145,8 @@ class PerSourceUniform(KeyedSampler):
         everything = Graph.empty((1, num_nodes), query.device)
         free = Query(torch.zeros_like(query.anchor), torch.full_like(query.positive, -1), self.k, stream=query.stream,
                      row=query.row)
-        return flat(query, Uniform(everything, exclude="self")(free), eids.dtype)
+        source, destination = Uniform(everything, exclude="self")(free).pairs(query)
+        return source.to(g.idtype), destination.to(g.idtype)
 
 
 class GlobalUniform(KeyedSampler):
@@ -194,7 +195,7 @@ def answer(
     """What a sampler draws for edges of a type, as DGL wants it."""
     query = asker.query(g, eids, edge_type)
     if not len(eids):
-        return query.anchor.to(eids.dtype), query.positive.to(eids.dtype)
+        return query.anchor.to(g.idtype), query.positive.to(g.idtype)
     query = _moved(query, _device_of(sampler, query.device))
     drawn: Negatives = sampler(query)
     if drawn.anchor is not None:
@@ -204,18 +205,12 @@ def answer(
         raise ValueError(f"{type(sampler).__name__} draws vectors; a negative graph needs ids of nodes")
     if not bool(drawn.mask.all()) and short == "raise":
         _refuse_short(sampler, query, drawn, eids)
-    source, destination = flat(query, drawn, eids.dtype)
+    source, destination = drawn.pairs(query)  # row by row, each source as often as it has usable slots
     for ids, kind in ((source, edge_type[0]), (destination, edge_type[2])):
         if len(ids) and int(ids.max()) >= g.num_nodes(kind):
             raise ValueError(f"{type(sampler).__name__} drew node {int(ids.max())} of type {kind!r}, of which the DGL "
                              f"graph has {g.num_nodes(kind)}; give a sampler whose candidates are these")
-    return source.to(eids.device), destination.to(eids.device)
-
-
-def flat(query: Query, drawn: Negatives, dtype: torch.dtype) -> Pairs:
-    """The usable slots as two lists, row by row: each source as often as it has negatives."""
-    source, destination = drawn.pairs(query)
-    return source.to(dtype), destination.to(dtype)
+    return source.to(eids.device, g.idtype), destination.to(eids.device, g.idtype)
 
 
 def _refuse_short(sampler: Sampler, query: Query, drawn: Negatives, eids: Tensor) -> None:
