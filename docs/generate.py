@@ -119,14 +119,20 @@ def reference() -> str:
                     rows.append(f"| `{info.name}.{name}` | {first_line(thing)} |")
         if rows:
             lines += [f"\n## `{package}`\n", "| name | what it is |", "|---|---|", *rows]
-    from graphns import pyg
+    for name in ("pyg", "dgl", "networkx"):
+        lines += adapter(name)
+    return "\n".join(lines) + "\n"
 
-    lines += ["\n## `graphns.pyg`\n", "| name | what it is |", "|---|---|"]
-    for name in sorted(pyg.__all__):
-        thing = getattr(pyg, name)
+
+def adapter(short: str) -> list[str]:
+    """The functions that a short import hands on; classes of a library that may be missing are on its page."""
+    module = importlib.import_module(f"graphns.{short}")
+    lines = [f"\n## `graphns.{short}`\n", "| name | what it is |", "|---|---|"]
+    for name in sorted(module.__all__):
+        thing = vars(module).get(name)  # a class that imports its library is not there until it is asked for
         if inspect.isfunction(thing):
             lines.append(f"| `{name}({arguments(thing)})` | {first_line(thing)} |")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def corruptions() -> list[str]:

@@ -41,7 +41,10 @@ _PLACES = {
     "Filtered": "samplers.compose.filtered", "BloomFiltered": "samplers.compose.bloom_filtered",
     "Scheduled": "samplers.compose.scheduled", "All": "samplers.compose.all",
 }
-_MODULES = ("pyg", "adapters", "graph", "kernels", "objectives", "pipelines", "registry", "samplers", "streams")
+_MODULES = (
+    "pyg", "dgl", "networkx", "adapters", "graph", "kernels", "objectives", "pipelines", "registry", "samplers",
+    "streams",
+)
 
 __all__ = ["__version__", *_PLACES]
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.sampler import BaseSampler, EdgeSamplerInput, NodeSamplerInput, SamplerOutput
 
+from graphns.adapters.loading import check_static, shared
 from graphns.adapters.pyg.incoming import incoming
 from graphns.base import Negatives, Query, Sampler
 from graphns.graph.neighbors import Neighborhood, check_fanouts, sample_neighbors
@@ -85,7 +86,7 @@ class NeighborSampler(BaseSampler):  # type: ignore[misc]  # PyG is not typed
         self.replace = replace
         self.weighted = weighted
         self.seed = seed
-        self._epoch = _shared(torch.zeros(1, dtype=torch.int64))
+        self._epoch = shared(torch.zeros(1, dtype=torch.int64))
 
     @property
     def epoch(self) -> int:
@@ -149,7 +150,7 @@ class NeighborSampler(BaseSampler):  # type: ignore[misc]  # PyG is not typed
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A copy has an epoch of its own, which its own workers share."""
         self.__dict__.update(state)
-        self._epoch = _shared(self._epoch)
+        self._epoch = shared(self._epoch)
 
     def _draw(self, query: Query) -> Negatives:
         """Global ids of the negatives; a slot that nobody uses gets the first seed, which costs no further one."""
@@ -164,12 +165,6 @@ class NeighborSampler(BaseSampler):  # type: ignore[misc]  # PyG is not typed
             raise ValueError(f"{name} drew {int(ids.max())}, but the graph has {num_nodes} nodes; give a sampler whose "
                              "candidates are its nodes")
         return drawn._replace(ids=ids)
-
-
-def _shared(tensor: Tensor) -> Tensor:
-    # in shared memory, where persistent workers, which live from pass to pass, see a new epoch too
-    shared: Tensor = tensor.share_memory_()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    return shared
 
 
 class _Carrier:
@@ -190,21 +185,6 @@ class _Carrier:
                 batch.negative_log_prob = self.drawn.log_prob
             self.drawn = None
         return batch if self.transform is None else self.transform(batch)
-
-
-def check_static(sampler: Sampler) -> None:
-    """Refuse a sampler that a loader's workers cannot hold.
-
-    Raises:
-        ValueError: it is none, or it reads the model, keeps state or learns.
-    """
-    if not isinstance(sampler, Sampler):
-        raise ValueError(f"negatives must be a sampler, such as Uniform(graph), got {type(sampler).__name__}")
-    reasons = {"reads the model": sampler.model_aware, "keeps state": sampler.stateful, "learns": sampler.trainable}
-    for why in (reason for reason, holds in reasons.items() if holds):
-        raise ValueError(f"{type(sampler).__name__} {why}, and a loader draws before the training step, its workers "
-                         "with copies. Split it: let the loader draw a pool (negatives=Uniform(graph), k=pool), and "
-                         "choose among batch.negative_id in the training step")
 
 
 def _repeated(found: Neighborhood, own: Tensor, num_own: int, place: Tensor) -> tuple[Neighborhood, Tensor]:
