@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import sys
 import tempfile
-import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from tasks import Work  # type: ignore[import-not-found]  # beside this script
+
+from graphns.adapters.dgl.library import load_dgl
 
 Measured = tuple[str, str, Callable[[], Any]]
 
@@ -52,8 +52,9 @@ def pyg(work: Work) -> Iterator[Measured]:
 
 def dgl(work: Work) -> Iterator[Measured]:
     """DGL on a prepared graph: verified pairs by GlobalUniform, unverified ones by PerSourceUniform."""
-    yield from _dgl_one_type(import_dgl(), work)
-    yield from _dgl_two_types(import_dgl(), work)
+    library = load_dgl()
+    yield from _dgl_one_type(library, work)
+    yield from _dgl_two_types(library, work)
 
 
 def _dgl_one_type(dgl: Any, work: Work) -> Iterator[Measured]:
@@ -112,19 +113,6 @@ def grape(work: Work) -> Iterator[Measured]:
         walk_length=work.length + 1, quantity=work.batch, random_state=next(work.steps))
 
 
-def import_dgl() -> Any:
-    """DGL 1.1.3 looks for `packaging` where setuptools used to keep a copy of it."""
-    if "setuptools.extern" not in sys.modules:
-        packaging = importlib.import_module("packaging")
-        importlib.import_module("packaging.version")
-        extern = types.ModuleType("setuptools.extern")
-        extern.packaging = packaging  # type: ignore[attr-defined]
-        sys.modules["setuptools.extern"] = extern
-        sys.modules["setuptools.extern.packaging"] = packaging
-        sys.modules["setuptools.extern.packaging.version"] = packaging.version
-    return importlib.import_module("dgl")
-
-
 PEERS = {
     "PyG": Peer("torch_geometric", (
         ("pairs-call", "negative_sampling"), ("pairs", "negative_sampling"),
@@ -146,10 +134,7 @@ PEERS = {
 def available(name: str) -> str:
     """An empty text if the library can be imported, else why not."""
     try:
-        if name == "DGL":
-            import_dgl()
-        else:
-            importlib.import_module(PEERS[name].module)
+        importlib.import_module(PEERS[name].module)
     except Exception as error:  # a library may fail in any way when it is imported, and the row says how
         return "not installed" if isinstance(error, ModuleNotFoundError) else f"cannot be imported: {error}"
     return ""
