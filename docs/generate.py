@@ -181,7 +181,9 @@ def results() -> str:
         notes = folder / "notes.md"
         lines += ["\n" + notes.read_text().strip()] if notes.is_file() else []
     for folder in sorted(path.parent for path in RESULTS.glob("*/results.md")):
-        lines.append("\n#" + (folder / "results.md").read_text().strip().replace("\n#", "\n##"))
+        for page in (folder / "results.md", folder / "losses.md"):
+            if page.is_file():
+                lines.append("\n#" + page.read_text().strip().replace("\n#", "\n##"))
         lines.append("\n" + (folder / "notes.md").read_text().strip())
     lines += corruptions()
     for name in ("peers.md", "grace-loss.md", "peers-notes.md"):
