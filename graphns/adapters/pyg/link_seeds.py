@@ -65,7 +65,7 @@ def tree_keys(stream: Stream, row: Tensor, sides: tuple[Ends, Ends]) -> Tensor:
 def seeds_and_places(
     sides: tuple[Ends, Ends], kinds: tuple[str, str], disjoint: bool
 ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-    """The seeds by kind, and the place of each end among those of its kind. Not disjoint, seeds are distinct, rising."""
+    """The seeds by kind, distinct and rising unless disjoint, and the place of each end among those of its kind."""
     source, target = (side.node for side in sides)
     if kinds[0] == kinds[1]:
         seeds, place = _distinct(torch.cat([source, target]), disjoint)

@@ -194,7 +194,8 @@ def _of_stores(stores: Any, weight_attr: str | None, time_attr: str | None) -> P
         row, colptr, order = graph_store.csc()
         size = max(graph_store.get_all_edge_attrs()[0].size)
         relation = Relation(ONE, ONE, colptr.cpu().long(), row.cpu())
-        return Prepared({None: relation}, {None: None if order is None else order.cpu()}, {ONE: size}, {}, torch.int64, False, False)
+        order = None if order is None else order.cpu()
+        return Prepared({None: relation}, {None: order}, {ONE: size}, {}, torch.int64, False, False)
     rows, colptrs, permutations = graph_store.csc()
     named = [attr.group_name for attr in feature_store.get_all_tensor_attrs() if isinstance(attr.group_name, str)]
     ends = [kind for edge_type in edge_types for kind in (edge_type[0], edge_type[-1])]
