@@ -181,11 +181,13 @@ class _Door:
     def __init__(self, query: Query, ids: Tensor, places: Places, model: Model) -> None:
         self.query, self.at, self.model = query, places, model
         rows = query.batch_size
-        self.sorted, order = ids.expand(rows, -1).sort(dim=1)
-        self.pool = places.pool.expand(rows, -1).gather(1, order)
+        # the positives are in the batch too, and some samplers compare with them
+        ids = torch.cat([ids.expand(rows, -1), query.positive[:, None]], 1)
+        self.sorted, order = ids.sort(dim=1, stable=True)
+        self.pool = torch.cat([places.pool.expand(rows, -1), places.positive[:, None]], 1).gather(1, order)
 
     def places(self, ids: Tensor) -> Tensor:
-        """[B, m] places of global ids [B|1, m]."""
+        """[B, m] places of global ids [B|1, m], which are of the row's pool, or its positive."""
         ids = ids.expand(self.query.batch_size, -1).contiguous()
         at = torch.searchsorted(self.sorted, ids).clamp(max=self.sorted.shape[1] - 1)
         if not torch.equal(self.sorted.gather(1, at), ids):
