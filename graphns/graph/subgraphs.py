@@ -115,9 +115,9 @@ def sample_subgraph(
         for number, (kind, relation) in enumerate(relations.items()):
             begin, nodes, tree = frontier[relation.target]
             draws = stream.child(hop + hops * number)  # one kind of edge: a child a hop, as in `sample_neighbors`
-            edge, owner, found = _draw(relation, nodes, tree, fanouts[kind][hop], draws, replace, trees, last)
+            at, owner, found = _draw(relation, nodes, tree, fanouts[kind][hop], draws, replace, trees, last)
             places = tables[relation.source].add(found, None if tree is None else tree[owner])
-            parts[kind].append((places, owner + begin, edge))
+            parts[kind].append((places, owner + begin, at))
         for table in tables.values():
             table.close()
     empty = torch.empty(0, dtype=torch.int64)

@@ -1,4 +1,4 @@
-"""LinkNeighborLoader and NeighborLoader on one kind of node: what PyG's documentation, source and tests say of theirs."""
+"""The loaders on one kind of node: what PyG's documentation, source and tests say of its own."""
 
 from __future__ import annotations
 
@@ -94,10 +94,12 @@ def test_triplets(disjoint: bool, amount: int) -> None:
         assert batch.src_index.shape == batch.dst_pos_index.shape == (20,) and batch.dst_neg_index.shape == shape
         edges = torch.stack([batch.n_id[batch.src_index], batch.n_id[batch.dst_pos_index]])
         assert torch.equal(edges, DATA.edge_index[:, batch.input_id])
-        assert not {"edge_label_index", "edge_label", "edge_label_time", "seed_time", "negative_mask"} & set(batch.keys())
+        others = {"edge_label_index", "edge_label", "edge_label_time", "seed_time", "negative_mask"}
+        assert not others & set(batch.keys())
         if disjoint:
             assert torch.equal(batch.batch[batch.src_index], torch.arange(20))
-            assert torch.equal(batch.batch[batch.dst_neg_index.view(20, -1)], torch.arange(20)[:, None].expand(20, amount))
+            own = torch.arange(20)[:, None].expand(20, amount)
+            assert torch.equal(batch.batch[batch.dst_neg_index.view(20, -1)], own)
             assert torch.equal(batch.batch[batch.edge_index[0]], batch.batch[batch.edge_index[1]])
         else:
             assert "batch" not in batch and len(batch.n_id.unique()) == len(batch.n_id)
@@ -182,7 +184,7 @@ def test_stores_of_pyg() -> None:
 
 
 def test_nodes_in_batches() -> None:
-    """Seeds first, in their order; masks give ids; a disjoint batch has a tree for each; layers agree with the whole."""
+    """Seeds first, in their order; masks give ids; disjoint, a tree for each; layers agree with the whole."""
     mask = DATA.x % 3 == 0
     for batch in NeighborLoader(DATA, [-1, -1], mask, batch_size=7):
         assert torch.equal(batch.n_id[: batch.batch_size], batch.input_id)

@@ -67,8 +67,8 @@ def test_batches_are_the_same_for_any_number_of_workers(workers: int, options: d
     """And whatever torch's generator says; persistent workers see the next pass."""
     def passes(workers: int, state: int) -> list[Any]:
         torch.manual_seed(state)
-        loader = LinkNeighborLoader(DATA, [3, 2], batch_size=80, seed=4, num_workers=workers, timeout=120 * (workers > 0),
-                                    persistent_workers=workers > 0, **options)
+        loader = LinkNeighborLoader(DATA, [3, 2], batch_size=80, seed=4, num_workers=workers,
+                                    timeout=120 * (workers > 0), persistent_workers=workers > 0, **options)
         return [list(loader), list(loader)]
 
     first, second = passes(0, 1), passes(workers, 2)
@@ -122,7 +122,8 @@ def test_negatives_are_what_the_sampler_says(mode: str, disjoint: bool, size: in
 @pytest.mark.parametrize(("amount", "num"), [(0.25, 5), (0.3, 6), (1.5, 30)])
 def test_a_broken_amount_serves_the_first_edges(amount: float, num: int) -> None:
     """As many negatives as PyG gives."""
-    batch = next(iter(LinkNeighborLoader(DATA, [2], batch_size=20, negatives=Uniform(GRAPH), neg_sampling_ratio=amount)))
+    batch = next(iter(LinkNeighborLoader(DATA, [2], batch_size=20, negatives=Uniform(GRAPH),
+                                         neg_sampling_ratio=amount)))
     assert batch.edge_label.tolist() == [1.0] * 20 + [0.0] * num and batch.negative_mask.shape == (num,)
     source = batch.n_id[batch.edge_label_index[0]]
     assert torch.equal(source[20:], source[:20].repeat(2)[:num])
@@ -202,7 +203,8 @@ def test_bad_input_is_refused() -> None:
     weights = NegativeSampling("binary", 1, dst_weight=torch.ones(60))
     for arguments, message in (
         (dict(negatives=uniform, neg_sampling=weights), "weights of NegativeSampling are for PyG's rule; Uniform has"),
-        (dict(negatives=Hardest(uniform), neg_sampling="binary"), "Hardest reads the model.*needs neg_sampling='triplet'"),
+        (dict(negatives=Hardest(uniform), neg_sampling="binary"),
+         "Hardest reads the model.*needs neg_sampling='triplet'"),
         (dict(neg_sampling=NegativeSampling("triplet", 1, dst_weight=torch.ones(5))),
          "dst_weight of the NegativeSampling needs one weight for each of the 60 nodes, got 5"),
         (dict(neg_sampling=NegativeSampling("triplet", 1, dst_weight=torch.zeros(60))), "is 0 everywhere"),

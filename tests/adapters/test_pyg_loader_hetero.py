@@ -131,9 +131,9 @@ def test_whole_neighbourhoods_embed_as_the_whole_graph() -> None:
 @pytest.mark.parametrize("workers", [0, 2])
 def test_workers_give_the_same_batches(workers: int) -> None:
     def loader(number: int) -> LinkNeighborLoader:
-        return LinkNeighborLoader(DATA, [3, 2], TO_AUTHOR, batch_size=90, num_workers=number, timeout=120 * (number > 0),
-                                  negatives=Uniform(graph_of(TO_AUTHOR)), neg_sampling="triplet", weight_attr="edge_weight",
-                                  filter_per_worker=False)
+        return LinkNeighborLoader(DATA, [3, 2], TO_AUTHOR, batch_size=90, num_workers=number,
+                                  timeout=120 * (number > 0), negatives=Uniform(graph_of(TO_AUTHOR)),
+                                  neg_sampling="triplet", weight_attr="edge_weight", filter_per_worker=False)
 
     assert_same(list(loader(0)), list(loader(workers)))
 

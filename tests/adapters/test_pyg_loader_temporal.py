@@ -101,8 +101,8 @@ def test_a_temporal_sampler_hears_of_the_time() -> None:
             asked.append(query.time)
             return super().sample(query)
 
-    batch = next(iter(LinkNeighborLoader(DATA, [2], batch_size=30, edge_label_time=DATA.edge_time, time_attr="edge_time",
-                                         neg_sampling="triplet", negatives=Listening(GRAPH))))
+    batch = next(iter(LinkNeighborLoader(DATA, [2], batch_size=30, edge_label_time=DATA.edge_time,
+                                         time_attr="edge_time", neg_sampling="triplet", negatives=Listening(GRAPH))))
     assert len(asked) == 1 and torch.equal(asked[0], DATA.edge_time[:30])
     assert "negative_log_prob" in batch  # nodes have no times here: nothing is drawn anew
 
@@ -120,7 +120,8 @@ def test_several_kinds(kind: Any, attribute: str, mode: str) -> None:
         for each in (TO_PAPER, TO_AUTHOR, BACK):
             source, target = batch[each[0]], batch[each[-1]]
             row, col = batch[each].edge_index
-            own = HETERO[each[0]].time[source.n_id[row]] if attribute == "time" else HETERO[each].edge_time[batch[each].e_id]
+            own = (HETERO[each[0]].time[source.n_id[row]] if attribute == "time"
+                   else HETERO[each].edge_time[batch[each].e_id])
             assert bool((own <= seen[target.batch[col]]).all())
             assert torch.equal(source.batch[row], target.batch[col])
         if mode == "triplet":

@@ -66,7 +66,8 @@ def test_two_stages_are_one(name: str, disjoint: bool, workers: int) -> None:
                 torch.testing.assert_close(chosen.log_prob, alone.log_prob)
             if disjoint:
                 assert torch.equal(batch.batch[chosen.ids], torch.arange(60)[:, None].expand(60, 2))
-            assert batch.dst_neg_index.shape == batch.negative_mask.shape == (60, {"hinge": 8, "shared": 20}.get(name, 12))
+            pool = {"hinge": 8, "shared": 20}.get(name, 12)
+            assert batch.dst_neg_index.shape == batch.negative_mask.shape == (60, pool)
 
 
 def test_several_kinds_and_a_pair_of_tables() -> None:
@@ -136,7 +137,8 @@ class Nosy(Sampler):
 ])
 def test_a_nosy_sampler_is_refused(way: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        loader = LinkNeighborLoader(DATA, [2], batch_size=20, negatives=Nosy(Uniform(GRAPH), way), neg_sampling="triplet")
+        loader = LinkNeighborLoader(DATA, [2], batch_size=20, negatives=Nosy(Uniform(GRAPH), way),
+                                    neg_sampling="triplet")
         loader.select(next(iter(loader)), TABLE[next(iter(loader)).n_id])
 
 

@@ -84,7 +84,12 @@ def assert_plain(found: Subgraph, wanted: dict[str, Any]) -> None:
     assert found.num_sampled_nodes == wanted["counts"]
 
 
-SEEDS = st.fixed_dictionaries({"b": st.lists(st.integers(0, 4), max_size=4), "a": st.lists(st.integers(0, 7), max_size=4)})
+SEEDS = st.fixed_dictionaries({"b": st.lists(st.integers(0, 4), max_size=4),
+                               "a": st.lists(st.integers(0, 7), max_size=4)})
+
+
+def as_tensors(seeds: dict[str, list[int]]) -> dict[str, Tensor]:
+    return {kind: torch.tensor(own, dtype=torch.int64) for kind, own in seeds.items()}
 
 
 @given(graphs(), SEEDS, st.integers(0, 3), st.booleans())
@@ -94,14 +99,14 @@ def test_whole_neighbourhoods(
     """Everything within reach, kind by kind, in PyG's order; repeated seeds and trees included."""
     fanouts = {kind: [-1] * hops for kind in relations}
     size = sum(map(len, seeds.values()))
-    found = sample_subgraph(relations, SIZES, {kind: torch.tensor(own, dtype=torch.int64) for kind, own in seeds.items()},
-                            fanouts, Stream(0), trees=Trees(torch.arange(size)) if disjoint else None)
+    found = sample_subgraph(relations, SIZES, as_tensors(seeds), fanouts, Stream(0), trees=Trees(torch.arange(size)) if disjoint else None)
     assert_plain(found, plain(relations, seeds, fanouts, None, disjoint, False))
 
 
 @given(graphs(), SEEDS, st.data(), st.booleans())
-def test_the_past_alone(relations: dict[str, Relation], seeds: dict[str, list[int]], data: st.DataObject, last: bool
-                        ) -> None:
+def test_the_past_alone(
+    relations: dict[str, Relation], seeds: dict[str, list[int]], data: st.DataObject, last: bool
+) -> None:
     """No later edge than the seed's time, and with `last` the newest of them."""
     fanouts = {kind: data.draw(st.lists(st.sampled_from([-1, 0, 1, 2] if last else [-1]), min_size=2, max_size=2))
                for kind in relations}
@@ -109,7 +114,7 @@ def test_the_past_alone(relations: dict[str, Relation], seeds: dict[str, list[in
     times = data.draw(st.lists(st.integers(0, 9), min_size=size, max_size=size))
     dtype = data.draw(st.sampled_from([torch.int64, torch.float64, torch.int32]))
     found = sample_subgraph(
-        relations, SIZES, {kind: torch.tensor(own, dtype=torch.int64) for kind, own in seeds.items()}, fanouts, Stream(0),
+        relations, SIZES, as_tensors(seeds), fanouts, Stream(0),
         trees=Trees(torch.arange(size), torch.tensor(times, dtype=dtype)), last=last)
     assert_plain(found, plain(relations, seeds, fanouts, times, True, last))
 
@@ -121,8 +126,7 @@ def test_drawn_neighbourhoods(
     """As many edges as the fanout leaves, all of them edges of the graph, no node twice in a tree."""
     fanouts = {kind: [2, 3, 0] for kind in relations}
     size = sum(map(len, seeds.values()))
-    found = sample_subgraph(relations, SIZES, {kind: torch.tensor(own, dtype=torch.int64) for kind, own in seeds.items()},
-                            fanouts, Stream(1), trees=Trees(torch.arange(size)) if disjoint else None, replace=replace)
+    found = sample_subgraph(relations, SIZES, as_tensors(seeds), fanouts, Stream(1), trees=Trees(torch.arange(size)) if disjoint else None, replace=replace)
     for kind, each in relations.items():
         source, target = found.node[each.source], found.node[each.target]
         row, col, edge = found.row[kind], found.col[kind], found.edge[kind]
@@ -151,8 +155,8 @@ def test_one_kind_is_sample_neighbors() -> None:
     wanted = sample_neighbors(graph, seeds, [3, 2, 2], Stream(5))
     one = Relation("", "", graph.indptr, graph.indices)
     found = sample_subgraph({None: one}, {"": 40}, {"": seeds}, {None: [3, 2, 2]}, Stream(5))
-    for first, second in ((found.node[""], wanted.node), (found.row[None], wanted.row), (found.edge[None], wanted.edge)):
-        assert torch.equal(first, second)
+    assert torch.equal(found.node[""], wanted.node)
+    assert torch.equal(found.row[None], wanted.row) and torch.equal(found.edge[None], wanted.edge)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -179,6 +183,8 @@ def test_induced_edges(relations: dict[str, Relation], seeds: dict[str, list[int
     row, col, edge = induced_edges(relations, node)
     for kind, each in relations.items():
         sources = node[each.source].tolist()
-        wanted = [(sources.index(int(each.indices[at])), place, at) for place, target in enumerate(node[each.target].tolist())
-                  for at in range(int(each.indptr[target]), int(each.indptr[target + 1])) if int(each.indices[at]) in sources]
+        wanted = [(sources.index(int(each.indices[at])), place, at)
+                  for place, target in enumerate(node[each.target].tolist())
+                  for at in range(int(each.indptr[target]), int(each.indptr[target + 1]))
+                  if int(each.indices[at]) in sources]
         assert list(zip(row[kind].tolist(), col[kind].tolist(), edge[kind].tolist(), strict=True)) == wanted
