@@ -126,6 +126,8 @@ def reference() -> str:
         thing = getattr(pyg, name)
         if inspect.isfunction(thing):
             lines.append(f"| `{name}({arguments(thing)})` | {first_line(thing)} |")
+        elif inspect.isclass(thing):
+            lines.append(f"| `{name}` | {first_line(thing)} |")
     return "\n".join(lines) + "\n"
 
 

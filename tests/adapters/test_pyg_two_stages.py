@@ -97,7 +97,7 @@ def test_seed_nodes_too() -> None:
 
 def test_what_cannot_be_split_is_refused() -> None:
     uniform = Uniform(GRAPH)
-    with pytest.raises(ValueError, match="Filtered reads the model.*Split it"):
+    with pytest.raises(ValueError, match=r"Filtered reads the model.*Split it"):
         NeighborSampler(DATA, [2], negatives=Filtered(Hardest(uniform), GRAPH))
     batch = next(iter(LinkNeighborLoader(DATA, [2], batch_size=20, negatives=uniform, neg_sampling="triplet")))
     twice = LinkNeighborLoader(DATA, [2], batch_size=20, negatives=BNS.from_graph(GRAPH), neg_sampling="triplet")

@@ -99,7 +99,8 @@ def test_whole_neighbourhoods(
     """Everything within reach, kind by kind, in PyG's order; repeated seeds and trees included."""
     fanouts = {kind: [-1] * hops for kind in relations}
     size = sum(map(len, seeds.values()))
-    found = sample_subgraph(relations, SIZES, as_tensors(seeds), fanouts, Stream(0), trees=Trees(torch.arange(size)) if disjoint else None)
+    trees = Trees(torch.arange(size)) if disjoint else None
+    found = sample_subgraph(relations, SIZES, as_tensors(seeds), fanouts, Stream(0), trees=trees)
     assert_plain(found, plain(relations, seeds, fanouts, None, disjoint, False))
 
 
@@ -126,7 +127,8 @@ def test_drawn_neighbourhoods(
     """As many edges as the fanout leaves, all of them edges of the graph, no node twice in a tree."""
     fanouts = {kind: [2, 3, 0] for kind in relations}
     size = sum(map(len, seeds.values()))
-    found = sample_subgraph(relations, SIZES, as_tensors(seeds), fanouts, Stream(1), trees=Trees(torch.arange(size)) if disjoint else None, replace=replace)
+    trees = Trees(torch.arange(size)) if disjoint else None
+    found = sample_subgraph(relations, SIZES, as_tensors(seeds), fanouts, Stream(1), trees=trees, replace=replace)
     for kind, each in relations.items():
         source, target = found.node[each.source], found.node[each.target]
         row, col, edge = found.row[kind], found.col[kind], found.edge[kind]
