@@ -152,11 +152,6 @@ class NeighborSampler(BaseSampler):  # type: ignore[misc]  # PyG is not typed
         """Draw anew: call it before a pass over the loader. Workers see it, persistent ones too."""
         self._epoch.fill_(epoch)
 
-    @property
-    def edge_permutation(self) -> Any:
-        """[E] int64: the column of `edge_index` of each edge as it stands here; a dict by kind of edge."""
-        return self.prepared.permutation if self.prepared.hetero else self.prepared.permutation[None]
-
     def hooks(
         self, transform: Callable[[Any], Any] | None = None,
         transform_sampler_output: Callable[[Any], Any] | None = None,
@@ -171,7 +166,10 @@ class NeighborSampler(BaseSampler):  # type: ignore[misc]  # PyG is not typed
         return {"transform_sampler_output": carrier.take, "transform": carrier.give}
 
     def sample_from_nodes(self, index: NodeSamplerInput, **kwargs: Any) -> SamplerOutput | HeteroSamplerOutput:
-        """The neighbourhood of the seeds, in PyG's form; metadata holds input ids, times and, if drawn, negatives."""
+        """The neighbourhood of the seeds, in PyG's form; metadata holds input ids, times and, if drawn, negatives.
+
+        Edges are columns of `edge_index`, so there is no `edge_permutation` left to apply.
+        """
         kind = self._kind(index.input_type)
         drawn = None
         if self.negatives is not None and len(index.node):

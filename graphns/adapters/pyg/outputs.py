@@ -10,6 +10,7 @@ from torch_geometric.sampler.base import SubgraphType
 
 from graphns.adapters.pyg.relations import ONE, Prepared
 from graphns.graph.subgraphs import Subgraph, induced_edges
+from graphns.kernels.neighbors import taken
 
 
 def as_output(
@@ -30,6 +31,8 @@ def as_output(
     if subgraph_type == SubgraphType.induced:
         row, col, edge = induced_edges(prepared.relations, found.node)
         num_nodes = num_edges = None
+    edge = {kind: each if (order := prepared.permutation[kind]) is None else taken(order, each)
+            for kind, each in edge.items()}
     node = {kind: each.to(prepared.dtype) for kind, each in found.node.items()}
     row, col = ({kind: each.to(prepared.dtype) for kind, each in part.items()} for part in (row, col))
     batch = None if found.tree is None else {kind: owner[tree] for kind, tree in found.tree.items()}

@@ -23,7 +23,7 @@ class Prepared(NamedTuple):
 
     Attributes:
         relations: by kind of edge, in PyG's order.
-        permutation: column of `edge_index` of each edge as it stands here; None: in the same order.
+        permutation: [E] int32 or int64, the column of `edge_index` of each edge as it stands here; None: the same.
         num_nodes: by kind of node.
         node_time: [N] by kind of node, where nodes have times.
         dtype: of ids in the batches: that of the first `edge_index`, as with pyg-lib.
@@ -73,7 +73,8 @@ def prepare(source: Any, weight_attr: str | None, time_attr: str | None, is_sort
     rows, permutation = incoming(source, weighted)
     cumulative = rows.cumulative_weight if weighted else None
     relation = Relation(ONE, ONE, rows.indptr, rows.indices, cumulative)
-    return Prepared({None: relation}, {None: permutation}, {ONE: rows.num_nodes}, {}, torch.int64, False, False)
+    order = _narrow(permutation)
+    return Prepared({None: relation}, {None: order}, {ONE: rows.num_nodes}, {}, torch.int64, False, False)
 
 
 def _of_data(data: Data, weight_attr: str | None, time_attr: str | None, is_sorted: bool) -> Prepared:
@@ -156,7 +157,12 @@ def _relation(
         indptr, indices, weight = rows.indptr[: num_targets + 1], rows.indices, rows.weight
         time = None if time is None else time[order]
     cumulative = None if weight is None else cumulative_weights(indptr, weight)
-    return Relation(*kinds, indptr, indices, cumulative, time), order, source.dtype
+    return Relation(*kinds, indptr, indices, cumulative, time), _narrow(order), source.dtype
+
+
+def _narrow(order: Tensor | None) -> Tensor | None:
+    """A permutation in 4 bytes an edge where they suffice: it is read at random places."""
+    return order if order is None or len(order) >= 2**31 else order.to(torch.int32)
 
 
 def _weight(store: Any, weight_attr: str | None, num_edges: int) -> Tensor | None:
