@@ -197,6 +197,26 @@ def test_nodes_in_batches() -> None:
         torch.testing.assert_close(out[: batch.batch_size], whole[batch.n_id[: batch.batch_size]])
 
 
+def test_a_tree_is_the_same_in_any_batch() -> None:
+    """Disjoint: what an edge sees follows from its id, the seed and the pass, not from the edges beside it."""
+    trees: dict[int, set[tuple[int, ...]]] = {}
+    for size in (1, 20, 300):
+        loader = LinkNeighborLoader(DATA, [2, 2], DATA.edge_index[:, :60], batch_size=size, disjoint=True,
+                                    neg_sampling=NegativeSampling("triplet", 2), negatives=Uniform(GRAPH))
+        for batch in loader:
+            for place, row in enumerate(batch.input_id.tolist()):
+                own = batch.n_id[batch.batch == place].sort().values, batch.e_id[
+                    batch.batch[batch.edge_index[1]] == place].sort().values
+                trees.setdefault(row, set()).add(tuple(torch.cat(own).tolist()))
+    assert len(trees) == 60 and all(len(seen) == 1 for seen in trees.values())
+
+
+def test_directed_is_deprecated_as_in_pyg() -> None:
+    with pytest.warns(UserWarning, match="'directed' is deprecated"):
+        induced = next(iter(LinkNeighborLoader(DATA, [2], batch_size=20, directed=False)))
+    assert_same(induced, next(iter(LinkNeighborLoader(DATA, [2], batch_size=20, subgraph_type="induced"))))
+
+
 def test_a_sampler_of_ones_own() -> None:
     sampler = NeighborSampler(DATA, [2, 2], negatives=Uniform(GRAPH), k=3, seed=5)
     options = {"batch_size": 20, "neg_sampling": "triplet"}

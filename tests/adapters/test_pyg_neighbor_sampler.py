@@ -444,7 +444,7 @@ class Far(Sampler):
     (dict(data=Data(adj_t=torch.eye(3).to_sparse(), num_nodes=3)), "adj_t must be a SparseTensor of torch-sparse"),
     (dict(temporal_strategy="first"), "must be 'uniform' or 'last', got 'first'"),
     (dict(time_attr="when"), "The time attribute 'when' is neither a node-level or edge-level attribute"),
-    (dict(disjoint=True, subgraph_type="induced"), "'disjoint' sampling is not supported with subgraph_type='induced'"),
+    (dict(disjoint=True, subgraph_type="induced"), "'disjoint' sampling not supported with `subgraph_type='induced'`"),
     (dict(temporal_strategy="last", weighted=True), "temporal_strategy='last' leaves no choice to weights"),
     (dict(is_sorted=True), "is_sorted=True, but the columns of edge_index are not sorted by destination"),
     (dict(data=GRAPH, weight_attr="w"), "name attributes of PyG's data, but got a Graph"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -108,6 +109,8 @@ class NeighborSampler(BaseSampler):  # type: ignore[misc]  # PyG is not typed
             raise ValueError(f"k must be at least 1, got {k}")
         if temporal_strategy not in ("uniform", "last"):
             raise ValueError(f"temporal_strategy must be 'uniform' or 'last', got {temporal_strategy!r}")
+        if not directed:
+            warnings.warn("the argument 'directed' is deprecated in PyG; take subgraph_type='induced'", stacklevel=2)
         base = None if negatives is None else split(negatives)
         self.prepared = prepare(data, weight_attr, time_attr, is_sorted, weighted)
         self._negatives = SeedNegatives(negatives, base, self.prepared)
@@ -115,7 +118,7 @@ class NeighborSampler(BaseSampler):  # type: ignore[misc]  # PyG is not typed
         self.subgraph_type = SubgraphType(subgraph_type) if directed else SubgraphType.induced
         self.disjoint = disjoint or self.prepared.temporal
         if self.disjoint and self.subgraph_type == SubgraphType.induced:
-            raise ValueError("'disjoint' sampling is not supported with subgraph_type='induced'; take 'directional'")
+            raise ValueError("'disjoint' sampling not supported with `subgraph_type='induced'`; take 'directional'")
         if temporal_strategy == "last" and any(r.cumulative is not None for r in self.prepared.relations.values()):
             raise ValueError("temporal_strategy='last' leaves no choice to weights; leave weight_attr out, or take "
                              "'uniform'")
