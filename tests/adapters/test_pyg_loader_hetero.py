@@ -172,5 +172,5 @@ def test_stores_of_pyg() -> None:
         assert sorted(first.T.tolist()) == sorted(second.T.tolist())
     nodes = next(iter(NeighborLoader((features, edges), [2, 2], "author", batch_size=9)))
     assert nodes["author"].n_id[:9].tolist() == list(range(9))
-    with pytest.raises(NotImplementedError, match="weights and times are read from Data or HeteroData"):
+    with pytest.raises(NotImplementedError, match="weights are read from Data or HeteroData"):
         NeighborLoader((features, edges), [2], "author", weight_attr="w")

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch_geometric.data import Data
 from torch_geometric.sampler import EdgeSamplerInput, NegativeSampling, NodeSamplerInput
+from torch_geometric.testing import MyFeatureStore, MyGraphStore
 
 from graphns.base import Query
 from graphns.graph.graph import Graph
@@ -143,6 +144,34 @@ def test_a_kind_without_times() -> None:
         NeighborLoader(data, [3], ("paper", None), time_attr="time")
     with pytest.raises(ValueError, match="'when' is neither"):
         NeighborLoader(data, [3], ("paper", None), time_attr="when")
+
+
+@pytest.mark.parametrize("attribute", ["time", "edge_time"])
+@pytest.mark.parametrize("hetero", [False, True])
+def test_stores_of_pyg(attribute: str, hetero: bool) -> None:
+    """(FeatureStore, GraphStore) with times: the past that the data have, in whatever order edges are stored."""
+    features, edges = MyFeatureStore(), MyGraphStore()
+    kinds = (TO_PAPER, TO_AUTHOR, BACK) if hetero else (None,)
+    for kind in kinds:
+        store = DATA if kind is None else HETERO[kind]
+        size = (60, 60) if kind is None else (HETERO[kind[0]].num_nodes, HETERO[kind[-1]].num_nodes)
+        edges.put_edge_index(store.edge_index, edge_type=kind, layout="coo", size=size)
+        if attribute == "edge_time":
+            features.put_tensor(store.edge_time, group_name=kind, attr_name="edge_time", index=None)
+    for name in ("paper", "author") if hetero else (None,):
+        features.put_tensor((DATA if name is None else HETERO[name]).x, group_name=name, attr_name="x", index=None)
+        if attribute == "time":
+            features.put_tensor((DATA if name is None else HETERO[name]).time, group_name=name, attr_name="time",
+                                index=None)
+    seeds = torch.arange(30)
+    index = NodeSamplerInput(None, seeds, ids(95, 30, 100), "paper" if hetero else None)
+    stored, own = (NeighborSampler(each, [-1, -1], time_attr=attribute).sample_from_nodes(index)
+                   for each in ((features, edges), HETERO if hetero else DATA))
+    for kind in kinds:
+        first, second = ((out.edge if kind is None else out.edge[kind]).sort().values for out in (stored, own))
+        assert torch.equal(first, second) and len(first) > 20
+    with pytest.raises(ValueError, match="no tensor of the feature store is called 'when'"):
+        NeighborSampler((features, edges), [2], time_attr="when")
 
 
 def test_sorted_times_and_broken_ones() -> None:

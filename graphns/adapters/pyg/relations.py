@@ -193,20 +193,54 @@ def _of_adj_t(
 def _of_stores(stores: Any, weight_attr: str | None, time_attr: str | None) -> Prepared:
     """PyG's (FeatureStore, GraphStore)."""
     feature_store, graph_store = stores
-    if weight_attr is not None or time_attr is not None:
-        raise NotImplementedError("weights and times are read from Data or HeteroData, not from PyG's stores")
-    edge_types = list(dict.fromkeys(attr.edge_type for attr in graph_store.get_all_edge_attrs()))
-    if edge_types == [None]:
-        row, colptr, order = graph_store.csc()
-        size = max(graph_store.get_all_edge_attrs()[0].size)
-        relation = Relation(ONE, ONE, colptr.cpu().long(), row.cpu())
+    if weight_attr is not None:
+        raise NotImplementedError("weights are read from Data or HeteroData, not from PyG's stores; PyG's loaders do "
+                                  "not read them there either")
+    attributes = feature_store.get_all_tensor_attrs()
+    times = _times_of_stores(feature_store, attributes, time_attr)
+    edge_attributes = graph_store.get_all_edge_attrs()
+    edge_types = list(dict.fromkeys(attr.edge_type for attr in edge_attributes))
+    hetero = edge_types != [None]
+    rows, begins, orders = graph_store.csc()
+    if hetero:
+        named = [attr.group_name for attr in attributes if isinstance(attr.group_name, str)]
+        ends = [kind for edge_type in edge_types for kind in (edge_type[0], edge_type[-1])]
+        num_nodes = {kind: int(remote_backend_utils.size(feature_store, graph_store, kind))
+                     for kind in dict.fromkeys([*named, *ends])}
+    else:
+        rows, begins, orders = {None: rows}, {None: begins}, {None: orders}
+        num_nodes = {ONE: max(edge_attributes[0].size)}
+    relations, permutation = {}, {}
+    for kind in edge_types:
+        source, target = (ONE, ONE) if kind is None else (kind[0], kind[-1])
+        row, begin, order = rows[kind].cpu(), begins[kind].cpu().long(), orders.get(kind)
         order = None if order is None else order.cpu()
-        return Prepared({None: relation}, {None: order}, {ONE: size}, {}, torch.int64, False, False)
-    rows, colptrs, permutations = graph_store.csc()
-    named = [attr.group_name for attr in feature_store.get_all_tensor_attrs() if isinstance(attr.group_name, str)]
-    ends = [kind for edge_type in edge_types for kind in (edge_type[0], edge_type[-1])]
-    num_nodes = {kind: int(remote_backend_utils.size(feature_store, graph_store, kind))
-                 for kind in dict.fromkeys([*named, *ends])}
-    relations = {kind: Relation(kind[0], kind[-1], colptrs[kind].cpu().long(), rows[kind].cpu()) for kind in edge_types}
-    permutation = {kind: None if permutations.get(kind) is None else permutations[kind].cpu() for kind in edge_types}
-    return Prepared(relations, permutation, num_nodes, {}, torch.int64, True, False)
+        time = times.get(kind)
+        if source in times:
+            time = times[source][row]
+        elif time is not None and order is not None:
+            time = time[order]
+        if time is not None:
+            at = time.argsort(stable=True)
+            at = at[torch.repeat_interleave(torch.arange(len(begin) - 1), begin.diff())[at].argsort(stable=True)]
+            row, time, order = row[at], time[at], at if order is None else order[at]
+        relations[kind] = Relation(source, target, begin, row, None, time)
+        permutation[kind] = _narrow(order)
+    node_time = {kind: time for kind, time in times.items() if kind in num_nodes}
+    return Prepared(relations, permutation, num_nodes, node_time, torch.int64, hetero, len(times) > len(node_time))
+
+
+def _times_of_stores(feature_store: Any, attributes: list[Any], time_attr: str | None) -> dict[Any, Tensor]:
+    """Times by kind of node or of edge; of the only kind of edge, by None. There "time" is of nodes, as in PyG."""
+    if time_attr is None:
+        return {}
+    times = {}
+    for attr in attributes:
+        if attr.attr_name == time_attr:
+            kind = ONE if attr.group_name is None and time_attr == "time" else attr.group_name
+            times[kind] = feature_store.get_tensor(group_name=attr.group_name, attr_name=time_attr, index=None).cpu()
+    if not times:
+        raise ValueError(f"no tensor of the feature store is called '{time_attr}': put the times there")
+    if len({isinstance(kind, str) for kind in times}) > 1:
+        raise ValueError(f"Found time attribute '{time_attr}' for both node-level and edge-level types: rename one")
+    return times
