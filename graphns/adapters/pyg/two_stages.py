@@ -24,17 +24,31 @@ def split(sampler: Sampler) -> Sampler | None:
     Raises:
         ValueError: it is no sampler; it keeps state or learns; or it reads the model and not a pool alone.
     """
+    base = getattr(sampler, "base", None)
+    if not isinstance(base, Sampler) or base.model_aware or not sampler.model_aware:
+        base = None
+    check_static(sampler, reads_model=base is not None)
+    return base
+
+
+def check_static(sampler: Sampler, *, reads_model: bool = False) -> None:
+    """Refuse a sampler that a loader's workers cannot hold.
+
+    Args:
+        sampler: what would draw there.
+        reads_model: whether it may read the model.
+
+    Raises:
+        ValueError: it is no sampler, or it reads the model, keeps state or learns.
+    """
     if not isinstance(sampler, Sampler):
         raise ValueError(f"negatives must be a sampler, such as Uniform(graph), got {type(sampler).__name__}")
-    base = getattr(sampler, "base", None)
-    reasons = {"keeps state": sampler.stateful, "learns": sampler.trainable}
-    if sampler.model_aware and not (isinstance(base, Sampler) and not base.model_aware):
-        reasons = {"reads the model": True, **reasons}
+    reasons = {"reads the model": sampler.model_aware and not reads_model, "keeps state": sampler.stateful,
+               "learns": sampler.trainable}
     for why in (reason for reason, holds in reasons.items() if holds):
         raise ValueError(f"{type(sampler).__name__} {why}, and a loader draws before the training step, its workers "
                          "with copies. Split it: let the loader draw a pool (negatives=Uniform(graph), k=pool), and "
                          "choose among batch.negative_id in the training step")
-    return base if sampler.model_aware else None
 
 
 def pool_of(sampler: Sampler, query: Query) -> Negatives:
