@@ -69,7 +69,9 @@ def test_batches_are_the_same_for_any_number_of_workers(workers: int, options: d
         torch.manual_seed(state)
         loader = LinkNeighborLoader(DATA, [3, 2], batch_size=80, seed=4, num_workers=workers,
                                     timeout=120 * (workers > 0), persistent_workers=workers > 0, **options)
-        return [list(loader), list(loader)]
+        found = [list(loader), list(loader)]
+        loader._iterator = None  # ends the workers now; left to the garbage collector, torch waits 5 s for each
+        return found
 
     first, second = passes(0, 1), passes(workers, 2)
     for one, other in zip(first, second, strict=True):

@@ -244,6 +244,7 @@ def test_every_pass_draws_anew_where_it_is_told(workers: int, persistent: bool) 
         sampler.set_epoch(epoch)
         assert sampler.epoch == epoch
         passes.append(list(loader))
+    loader._iterator = None  # ends the workers now; left to the garbage collector, torch waits 5 s for each
     assert_same(passes[0], passes[2])
     for other in (1, 3):
         assert not torch.equal(passes[0][0].n_id, passes[other][0].n_id)
