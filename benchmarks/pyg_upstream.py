@@ -1,4 +1,4 @@
-"""Run PyG's own tests of negative sampling, and of what uses it, with graphns's functions in PyG's place.
+"""Run PyG's own tests of negative sampling, of what uses it, and of its loaders, with graphns's in PyG's place.
 
 PyG's tests are in its repository, not in its wheel. Check out the tag of the installed version, then:
 
@@ -6,8 +6,11 @@ PyG's tests are in its repository, not in its wheel. Check out the tag of the in
     python benchmarks/pyg_upstream.py /tmp/pyg
 
 The installed PyG is what is tested, not the checkout: only the checkout's test files are used. At the end the calls of
-each of our functions are printed; a run that never reached them is an error (exit code 3), and so is a checkout
-without any of the test files (exit code 2). Otherwise the exit code is pytest's.
+each of our functions and loaders are printed; a run that never reached them is an error (exit code 3), and so is a
+checkout without any of the test files (exit code 2). Otherwise the exit code is pytest's.
+
+Tests of loaders that PyG skips without pyg-lib or torch-sparse run: ours need neither. Those that call pyg-lib or
+torch-sparse themselves, or make a SparseTensor, still skip or fail, for want of them.
 """
 
 from __future__ import annotations
@@ -22,7 +25,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch_geometric import loader
+from torch_geometric.testing import decorators
 
+from graphns import pyg
 from graphns.adapters.pyg import patch
 
 TESTS = (
@@ -33,7 +39,10 @@ TESTS = (
     "test/nn/models/test_signed_gcn.py",
     "test/nn/conv/test_supergat_conv.py",
     "test/graphgym/test_graphgym.py",
+    "test/loader/test_link_neighbor_loader.py",
+    "test/loader/test_neighbor_loader.py",
 )
+LOADERS = ("LinkNeighborLoader", "NeighborLoader")
 
 
 class InPlaceOfPyG:
@@ -42,11 +51,17 @@ class InPlaceOfPyG:
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
         self.kept = dict(patch._OURS)
+        self.loaders: dict[str, Any] = {}
 
     def pytest_configure(self) -> None:
         """Before collection."""
         patch._OURS.update({name: self._counted(name, function) for name, function in self.kept.items()})
         patch.install()
+        self.loaders = {name: self._counted_class(getattr(pyg, name)) for name in LOADERS}
+        patch._exchange({name: getattr(loader, name) for name in LOADERS}, self.loaders, {"torch_geometric"})
+        has_package = decorators.has_package
+        decorators.WITH_PYG_LIB = True  # what PyG's marks of such tests ask for
+        decorators.has_package = lambda package: package.startswith("pyg_lib") or has_package(package)
 
     def pytest_unconfigure(self) -> None:
         """After everything."""
@@ -56,7 +71,7 @@ class InPlaceOfPyG:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """How often each function was reached."""
         terminalreporter.section("calls of graphns's functions")
-        for name in self.kept:
+        for name in (*self.kept, *LOADERS):
             terminalreporter.write_line(f"{name}: {self.calls[name]}")
 
     def _counted(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -68,8 +83,16 @@ class InPlaceOfPyG:
         return call
 
 
+    def _counted_class(self, ours: Any) -> Any:
+        def begin(loader: Any, *args: Any, **options: Any) -> None:
+            self.calls[ours.__name__] += 1
+            ours.__init__(loader, *args, **options)
+
+        return type(ours.__name__, (ours,), {"__init__": begin, "__doc__": ours.__doc__})
+
+
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="PyG's own tests, with graphns's functions in PyG's place")
+    parser = argparse.ArgumentParser(description="PyG's own tests, with graphns's in PyG's place")
     parser.add_argument("checkout", type=Path, help="a checkout of PyG's repository")
     parser.add_argument("pytest_options", nargs="*", help="further options for pytest, after --")
     options = parser.parse_args(arguments)

@@ -132,6 +132,8 @@ def adapter(short: str) -> list[str]:
         thing = vars(module).get(name)  # a class that imports its library is not there until it is asked for
         if inspect.isfunction(thing):
             lines.append(f"| `{name}({arguments(thing)})` | {first_line(thing)} |")
+        elif inspect.isclass(thing):
+            lines.append(f"| `{name}` | {first_line(thing)} |")
     return lines
 
 

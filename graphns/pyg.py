@@ -16,9 +16,11 @@ from graphns.adapters.pyg import (
 )
 
 if TYPE_CHECKING:
-    from graphns.adapters.pyg import NeighborSampler
+    from graphns.adapters.pyg import LinkNeighborLoader, NeighborLoader, NeighborSampler
 
 __all__ = [
+    "LinkNeighborLoader",
+    "NeighborLoader",
     "NeighborSampler",
     "batched_negative_sampling",
     "install",
@@ -31,6 +33,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "NeighborSampler":  # it imports PyG, so it waits until it is asked for
-        return _adapter.NeighborSampler
+    if name in ("LinkNeighborLoader", "NeighborLoader", "NeighborSampler"):  # they import PyG: not until asked for
+        return getattr(_adapter, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

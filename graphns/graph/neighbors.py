@@ -65,13 +65,15 @@ def sample_neighbors(
     if weighted and graph.weight is None:
         raise ValueError("weighted=True needs a graph with weights: Graph.from_edge_index(..., weight=...)")
     check_fanouts(fanouts)
+    cumulative = graph.cumulative_weight if weighted else None
     node, _ = relabel(graph.rows(seeds.long()).contiguous())
     rows, cols, edges = [], [], []
     num_nodes, num_edges = [len(node)], []
     done = 0
     for hop, fanout in enumerate(fanouts):
         frontier = node[done:]
-        edge, owner, found = _hop(graph, frontier, fanout, stream.child(hop), replace, weighted)
+        edge, owner, found = edges_of(graph.indptr, graph.indices, frontier, stream.child(hop).row_keys(frontier),
+                                      fanout, replace, cumulative)
         before = len(node)
         node, place = relabel(torch.cat([node, found]))
         rows.append(place[before:])
@@ -96,19 +98,37 @@ def check_fanouts(fanouts: Sequence[int]) -> None:
             raise ValueError(f"a fanout must be at least 1, or -1 for all neighbours, got {fanout}")
 
 
-def _hop(
-    graph: Graph, nodes: Tensor, fanout: int, stream: Stream, replace: bool, weighted: bool
+def edges_of(
+    indptr: Tensor, indices: Tensor, nodes: Tensor, keys: Tensor, fanout: int, replace: bool = False,
+    cumulative: Tensor | None = None, bounds: tuple[Tensor, Tensor] | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Positions [e] of the sampled edges, which of `nodes` each belongs to [e], and the neighbours [e]."""
-    if fanout == -1:
-        degree = graph.indptr[nodes + 1] - graph.indptr[nodes]
-        owner = torch.repeat_interleave(torch.arange(len(nodes), device=nodes.device), degree)
-        within = torch.arange(len(owner), device=nodes.device) - (degree.cumsum(0) - degree)[owner]
-        edge = graph.indptr[nodes][owner] + within
-        if weighted and graph.weight is not None:
-            kept = graph.weight[edge] > 0
-            edge, owner = edge[kept], owner[kept]
-        return edge, owner, graph.indices[edge].long()
-    cumulative = graph.cumulative_weight if weighted else None
-    positions = neighbor_positions(graph.indptr, nodes, stream.row_keys(nodes), fanout, replace, cumulative)
-    return edges_at(positions, graph.indices)
+    """The sampled edges of some rows, row by row.
+
+    Args:
+        indptr: [N + 1] int64 row starts.
+        indices: [E] int32 or int64.
+        nodes: [B] int64, the rows.
+        keys: [B] int64, `Stream.row_keys`.
+        fanout: neighbours per row; -1 takes them all.
+        replace: whether a neighbour may be drawn twice.
+        cumulative: [E] weights added up within rows; those of weight 0 are never drawn.
+        bounds: the part of each row that is looked at: where it begins [B] and ends [B]; weights need the row's begin.
+
+    Returns:
+        Positions [e] of the edges, which of `nodes` each belongs to [e], and the neighbours [e].
+    """
+    if fanout != -1:
+        rows = nodes
+        if bounds is not None:  # the parts, one after another, are rows too
+            indptr, rows = torch.stack(bounds, 1).view(-1), 2 * torch.arange(len(nodes), device=nodes.device)
+        return edges_at(neighbor_positions(indptr, rows, keys, fanout, replace, cumulative), indices)
+    first, stop = (indptr[nodes], indptr[nodes + 1]) if bounds is None else bounds
+    degree = stop - first
+    owner = torch.repeat_interleave(torch.arange(len(nodes), device=nodes.device), degree)
+    within = torch.arange(len(owner), device=nodes.device) - (degree.cumsum(0) - degree)[owner]
+    edge = first[owner] + within
+    if cumulative is not None:
+        before = torch.where(within == 0, 0, cumulative[(edge - 1).clamp(min=0)])
+        kept = cumulative[edge] > before
+        edge, owner = edge[kept], owner[kept]
+    return edge, owner, indices[edge].long()

@@ -122,12 +122,27 @@ def edges_at_torch(positions: Tensor, indices: Tensor) -> tuple[Tensor, Tensor, 
     return edge, kept.nonzero()[:, 0], indices[edge].long()
 
 
+def taken(values: Tensor, positions: Tensor) -> Tensor:
+    """`values[positions]` [e] as int64; on the CPU, the lines of a long table are asked for ahead.
+
+    Args:
+        values: [E] int32 or int64.
+        positions: [e] int64, all in [0, E).
+    """
+    if positions.device.type != "cpu":
+        return values[positions].long()
+    out = empty(len(positions))
+    run(_taken, len(positions), values.numpy(), positions.numpy(), out.numpy())
+    return out
+
+
 def relabel(nodes: Tensor) -> tuple[Tensor, Tensor]:
     """The distinct values of `nodes` [n] in order of first appearance, and the place of each node among them [n]."""
     if nodes.device.type != "cpu":
         return relabel_torch(nodes)
-    distinct, local = torch.empty_like(nodes), torch.empty_like(nodes)
-    size = _relabel(nodes.numpy(), distinct.numpy(), local.numpy())
+    distinct, local = empty(len(nodes)), empty(len(nodes))
+    table = empty(1 << max(2 * len(nodes) - 1, 1).bit_length(), dtype=np.int32)
+    size = _relabel(nodes.numpy(), table.numpy(), distinct.numpy(), local.numpy())
     return distinct[:size].clone(), local
 
 
@@ -158,12 +173,20 @@ def _edges_at(positions, indices, edge, owner, found):
 
 
 @compiled
-def _relabel(nodes, distinct, local):
-    capacity, bits = 2, 1
-    while capacity < 2 * nodes.shape[0]:
-        capacity, bits = 2 * capacity, bits + 1
+def _taken(begin, end, values, positions, out):
+    for i in range(begin, end):
+        if i + 16 < end:
+            prefetch(values, positions[i + 16])
+        out[i] = values[positions[i]]
+
+
+@compiled
+def _relabel(nodes, table, distinct, local):
+    capacity, bits = table.shape[0], 0
+    while 1 << bits < capacity:
+        bits += 1
     shift = np.uint64(64 - bits)
-    table = np.full(capacity, -1, dtype=np.int64)
+    table[:] = -1
     size = 0
     for i in range(nodes.shape[0]):
         if i + 8 < nodes.shape[0]:

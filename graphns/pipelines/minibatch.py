@@ -14,6 +14,7 @@ from torch import Tensor
 from graphns.base import Negatives, Query, Sampler
 from graphns.data.node import NodeData
 from graphns.encoders.sparse import Sparse
+from graphns.graph.neighbors import check_fanouts
 from graphns.kernels.memory import empty
 from graphns.pipelines.method import ANCHORS
 from graphns.samplers.compose.all import All
@@ -126,12 +127,16 @@ def minibatches(
     from torch_geometric.loader import NodeLoader
 
     from graphns.adapters.pyg.neighbor_sampler import NeighborSampler
+    from graphns.adapters.loading import check_static
 
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    check_fanouts(num_neighbors)
     if isinstance(sampler, All):
         k = batch_size
     negatives = None if sampler is None else within_batches(sampler)
+    if negatives is not None:
+        check_static(negatives)  # the losses here score what was drawn: there is no second stage
     if negatives is not None and data.device.type != "cpu":
         negatives = copy.deepcopy(negatives).to("cpu")
     drawing = NeighborSampler(data.graph, num_neighbors, negatives=negatives, k=k, seed=stream.child(LOADING).key)

@@ -24,6 +24,25 @@ def test_gae():
 """
 
 
+LOADERS = """
+import torch
+from torch_geometric.data import Data
+from torch_geometric.loader import LinkNeighborLoader, NeighborLoader
+from torch_geometric.testing import onlyNeighborSampler, withPackage
+
+@onlyNeighborSampler
+def test_links():
+    data = Data(edge_index=torch.arange(20).view(2, 10), num_nodes=20)
+    loader = LinkNeighborLoader(data, [2], batch_size=5, neg_sampling_ratio=1.0)
+    assert str(loader) == "LinkNeighborLoader()" and len(list(loader)) == 2
+
+@withPackage("pyg_lib>=0.3.0")
+def test_nodes():
+    data = Data(edge_index=torch.arange(20).view(2, 10), num_nodes=20, w=torch.ones(10))
+    assert len(list(NeighborLoader(data, [2], batch_size=5, weight_attr="w"))) == 4
+"""
+
+
 def run(checkout: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, str(SCRIPT), str(checkout), *options], capture_output=True, text=True,
                           timeout=300, check=False)
@@ -41,6 +60,17 @@ def test_ours_are_called(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 passed" in done.stdout
     assert "negative_sampling: 2" in done.stdout
+
+
+def test_loaders_are_ours(tmp_path: Path) -> None:
+    """On an install on which PyG skips these tests."""
+    file = tmp_path / "test" / "loader" / "test_link_neighbor_loader.py"
+    file.parent.mkdir(parents=True)
+    file.write_text(LOADERS)
+    done = run(tmp_path, "--", "-q")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed" in done.stdout
+    assert "\nLinkNeighborLoader: 1\nNeighborLoader: 1\n" in done.stdout
 
 
 @pytest.mark.parametrize(("source", "code", "message"), [

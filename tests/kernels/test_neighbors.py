@@ -54,6 +54,17 @@ def test_edges_at(wide: bool, monkeypatch: pytest.MonkeyPatch) -> None:
         assert torch.equal(found, wanted)
 
 
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int64])
+def test_taken(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = (Stream(0).words(torch.arange(1), 500)[0] >> 40).to(dtype)
+    at = (Stream(1).words(torch.arange(1), 900)[0] >> 8) % 500
+    for positions in (at, at[:0]):
+        found = neighbors.taken(values, positions)
+        assert found.dtype == torch.int64 and torch.equal(found, values[positions].long())
+    run_as_python(monkeypatch, neighbors)
+    assert torch.equal(neighbors.taken(values, at), values[at].long())
+
+
 def test_relabel(monkeypatch: pytest.MonkeyPatch) -> None:
     nodes = torch.tensor([5, 3, 5, 9, 3, 0, 2**40])
     for version in (neighbors.relabel, neighbors.relabel_torch):

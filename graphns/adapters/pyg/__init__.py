@@ -19,10 +19,10 @@ What differs from PyG 2.8, each time because PyG's answer is wrong, slow or miss
 
 Int32 input gives int64 results, and results lie on the input's device, as in PyG.
 
-Beside the functions stands `NeighborSampler`: sampled neighbourhoods and negatives for `NodeLoader`, without pyg-lib or
-torch-sparse.
+Beside the functions stand `LinkNeighborLoader` and `NeighborLoader`, PyG's loaders with negatives of any sampler, and
+the `NeighborSampler` under them: sampled neighbourhoods without pyg-lib or torch-sparse.
 
-Nothing here imports PyG, except `NeighborSampler`, when it is asked for, and `install` and `patched`, which put these
+Nothing here imports PyG, except these three, when they are asked for, and `install` and `patched`, which put the
 functions in the place of PyG's own.
 """
 
@@ -39,9 +39,12 @@ from graphns.adapters.pyg.functions import (
 from graphns.adapters.pyg.patch import install, patched, uninstall
 
 if TYPE_CHECKING:
+    from graphns.adapters.pyg.loaders import LinkNeighborLoader, NeighborLoader
     from graphns.adapters.pyg.neighbor_sampler import NeighborSampler
 
 __all__ = [
+    "LinkNeighborLoader",
+    "NeighborLoader",
     "NeighborSampler",
     "batched_negative_sampling",
     "install",
@@ -54,9 +57,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # a class of PyG's: PyG takes seconds to import, which the functions need not wait for
+    # classes of PyG's: PyG takes seconds to import, which the functions need not wait for
     if name == "NeighborSampler":
         from graphns.adapters.pyg.neighbor_sampler import NeighborSampler
 
         return NeighborSampler
+    if name in ("LinkNeighborLoader", "NeighborLoader"):
+        from graphns.adapters.pyg import loaders
+
+        return getattr(loaders, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -38,7 +38,7 @@ def incoming(source: Any, weighted: bool = False) -> tuple[Graph, Tensor]:
             raise ValueError("neighbourhoods need one kind of node; take joined(graph) of graphns.graph.build, where "
                              "candidate j is node num_src + j")
         if source not in _kept:
-            _kept[source] = _by_target(source.edge_index, source.num_nodes, source.weight)
+            _kept[source] = by_target(source.edge_index, source.num_nodes, source.weight)
         found = _kept[source]
         cure = "Graph.from_edge_index(..., weight=...)"
     else:
@@ -68,12 +68,24 @@ def _of_data(data: Any, weighted: bool) -> tuple[Graph, Tensor]:
     weight = getattr(data, "edge_weight", None) if weighted else None
     if weight is not None:
         weight = check_weight(weight, len(source), "edge")
-    return _by_target(torch.stack([source, target]), num_nodes, weight)
+    return by_target(torch.stack([source, target]), num_nodes, weight)
 
 
-def _by_target(edge_index: Tensor, num_nodes: int, weight: Tensor | None) -> tuple[Graph, Tensor]:
+def by_target(
+    edge_index: Tensor, num_nodes: int, weight: Tensor | None = None, time: Tensor | None = None
+) -> tuple[Graph, Tensor]:
+    """As `incoming`, of the edges themselves [2, E]; within a row in the order of `time` [E], if given, then columns.
+
+    Args:
+        edge_index: [2, E] integers, checked.
+        num_nodes: of targets, and of sources.
+        weight: [E] float64.
+        time: [E] numbers.
+    """
     source, target = edge_index.cpu()
-    order = target.argsort(stable=True)
+    order = target.argsort(stable=True) if time is None else time.cpu().argsort(stable=True)
+    if time is not None:
+        order = order[target[order].argsort(stable=True)]
     indptr = torch.zeros(num_nodes + 1, dtype=torch.int64)
     indptr[1:] = torch.bincount(target, minlength=num_nodes).cumsum(0)
     width = torch.int32 if num_nodes < 2**31 else torch.int64

@@ -2,57 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch_geometric.sampler import BaseSampler, EdgeSamplerInput, NodeSamplerInput, SamplerOutput
+from torch_geometric.sampler import (
+    BaseSampler,
+    EdgeSamplerInput,
+    HeteroSamplerOutput,
+    NegativeSampling,
+    NodeSamplerInput,
+    SamplerOutput,
+)
+from torch_geometric.sampler.base import NumNeighbors, SubgraphType
 
-from graphns.adapters.loading import check_static, shared
-from graphns.adapters.pyg.incoming import incoming
+from graphns.adapters.loading import shared
+from graphns.adapters.pyg import link_seeds
+from graphns.adapters.pyg.carrier import Carrier, Drawn
+from graphns.adapters.pyg.node_seeds import node_seeds
+from graphns.adapters.pyg.outputs import as_output
+from graphns.adapters.pyg.relations import ONE, prepare
+from graphns.adapters.pyg.seed_negatives import SeedNegatives
+from graphns.adapters.pyg.two_stages import select_from_batch, split
 from graphns.base import Negatives, Query, Sampler
-from graphns.graph.neighbors import Neighborhood, check_fanouts, sample_neighbors
-from graphns.kernels.neighbors import relabel
+from graphns.graph.subgraphs import Trees, sample_subgraph
+from graphns.kernels.keys import row_keys
 from graphns.streams import Stream
 
-NEIGHBORS, NEGATIVES = range(2)
+NEIGHBORS, NEGATIVES, SOURCES = range(3)
 """The independent streams of an epoch: `Stream(seed, epoch).child(NEIGHBORS)` and so on."""
 
 
 class NeighborSampler(BaseSampler):  # type: ignore[misc]  # PyG is not typed
     r"""Sample neighbours of the seeds, hop by hop, along the edges that point at them; and negatives for each seed.
 
-    What `torch_geometric.sampler.NeighborSampler` gives (the same fields, order and direction, an edge that is given
-    twice counted twice), without pyg-lib or torch-sparse, for `torch_geometric.loader.NodeLoader`. With `negatives`,
-    every seed b gets k of them,
+    What `torch_geometric.sampler.NeighborSampler` gives for `NodeLoader` and `LinkLoader` (the same arguments, fields,
+    order and direction, an edge that is given twice counted twice), without pyg-lib or torch-sparse, from `Data`,
+    `HeteroData` or PyG's stores. `graphns.pyg.LinkNeighborLoader` and `NeighborLoader` make one themselves.
+
+    With `negatives`, every seed node or seed edge gets k of them, given its node or source,
 
     .. math:: y_{b1} \dots y_{bk} \sim q(\cdot \mid b),
 
-    and the distinct nodes among them are further seeds behind the batch's own, so that one pass embeds them too. Given
-    to the loader with `hooks()`, its batches hold ``negative_id`` [B|1, k], places in ``batch.n_id``,
-    ``negative_mask`` [B, k] (True = use; at a masked slot the id is a valid place of no meaning) and, where the sampler
-    has a density, ``negative_log_prob`` [B|1, k]. The seeds stay ``batch.n_id[:batch.batch_size]``.
+    Seed edges: where PyG's negatives would stand, for the amount that `neg_sampling` asks for. In the binary mode the
+    destination is replaced and the source kept, unless the sampler draws both (`GlobalEdges`). Without `negatives` it
+    is PyG's rule, which does not look at the edges. Seed nodes: the distinct nodes among the negatives are further
+    seeds behind the batch's own, so that one pass embeds them too. Given to the loader with `hooks()`, batches hold
+    ``negative_mask`` (True = use; at a masked slot the id is a valid place of no meaning), where the sampler has a
+    density ``negative_log_prob``, and for seed nodes ``negative_id`` [B|1, k], places in ``batch.n_id``. The mask is
+    [B, k], and in the binary mode one per negative. Heterogeneous, they stand with PyG's own fields.
 
-    Random are the neighbours, keyed by (seed, epoch, hop, node), and the negatives, keyed by (seed, epoch, input_id).
-    So batches are the same for any number of workers, forked or spawned, and whatever the state of torch's, NumPy's and
-    Python's generators; within an epoch a node keeps its neighbours in every batch. A loader tells its sampler of no
-    epoch: call `set_epoch` before each pass, or every pass draws the same.
+    A sampler that reads the model is drawn in two stages: its pool by the loader, where the negatives would stand; its
+    choice by `select` in the training step.
+
+    Random are the neighbours, keyed by (seed, epoch, hop, node), of disjoint trees by input_id too, and the negatives,
+    keyed by (seed, epoch, input_id). So batches are the same for any number of workers, forked or spawned, and whatever
+    the state of torch's, NumPy's and Python's generators. A loader tells its sampler of no epoch: call `set_epoch`
+    before each pass, or every pass draws the same.
 
     Args:
-        graph: PyG's `Data` with one kind of node, the one that the loader gets; or a `Graph`: then ``batch.e_id`` are
-            columns of `graph.edge_index`, and the loader's data must hold those.
-        num_neighbors: neighbours per node in each hop; -1 takes them all.
-        negatives: a sampler on the CPU whose candidates are the nodes. It is asked for anchor = positive = the seed.
-        k: negatives per seed.
+        data: what the loader gets; or a `Graph`: then ``batch.e_id`` are columns of `graph.edge_index`.
+        num_neighbors: neighbours per node in each hop; -1 takes them all; a dict by kind of edge.
+        subgraph_type: "directional", "bidirectional" (sampled edges both ways) or "induced" (all edges between the
+            sampled nodes).
         replace: whether a neighbour may be drawn twice.
-        weighted: neighbours in proportion to `edge_weight`, or the weights of the `Graph`; those of weight 0 never.
+        disjoint: a tree for every seed, that shares no node with others.
+        temporal_strategy: "uniform", or "last" for the newest edges.
+        time_attr: times of nodes or edges: no node sees a later one than its seed's. Implies `disjoint`.
+        weight_attr: neighbours in proportion to these weights of edges; those of weight 0 never.
+        is_sorted: columns are sorted by target, within a target by time: saves sorting them.
+        share_memory: without effect: workers share what they read anyway.
+        directed: deprecated in PyG: False is ``subgraph_type="induced"``.
+        negatives: a sampler on the CPU whose candidates are the nodes at the seeds' other end.
+        k: negatives per seed node.
+        weighted: ``weight_attr="edge_weight"``, or the weights of the `Graph`.
         seed: of everything drawn here.
 
     Raises:
-        ValueError: a fanout is neither positive nor -1; k is below 1; the graph has several kinds of nodes, or no
-            weights for `weighted`; `negatives` reads a model, keeps state or learns, of which a loader's worker holds
-            only a copy.
+        ValueError: an argument is out of range or does not fit the data; the message says which. `negatives` keeps
+            state, learns, or reads the model in a way that cannot be split.
 
     Example:
         >>> from torch_geometric.data import Data
@@ -71,22 +101,51 @@ class NeighborSampler(BaseSampler):  # type: ignore[misc]  # PyG is not typed
     """
 
     def __init__(
-        self, graph: Any, num_neighbors: Sequence[int], *, negatives: Sampler | None = None, k: int = 1,
-        replace: bool = False, weighted: bool = False, seed: int = 0,
+        self, data: Any, num_neighbors: Any, subgraph_type: SubgraphType | str = "directional", replace: bool = False,
+        disjoint: bool = False, temporal_strategy: str = "uniform", time_attr: str | None = None,
+        weight_attr: str | None = None, is_sorted: bool = False, share_memory: bool = False, directed: bool = True, *,
+        negatives: Sampler | None = None, k: int = 1, weighted: bool = False, seed: int = 0,
     ) -> None:
-        check_fanouts(num_neighbors)
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
-        if negatives is not None:
-            check_static(negatives)
-        self.incoming, self.permutation = incoming(graph, weighted)
-        self.num_neighbors = list(num_neighbors)
+        if temporal_strategy not in ("uniform", "last"):
+            raise ValueError(f"temporal_strategy must be 'uniform' or 'last', got {temporal_strategy!r}")
+        if not directed:
+            warnings.warn("the argument 'directed' is deprecated in PyG; take subgraph_type='induced'", stacklevel=2)
+        base = None if negatives is None else split(negatives)
+        self.prepared = prepare(data, weight_attr, time_attr, is_sorted, weighted)
+        self._negatives = SeedNegatives(negatives, base, self.prepared)
+        self.num_neighbors = num_neighbors
+        self.subgraph_type = SubgraphType(subgraph_type) if directed else SubgraphType.induced
+        self.disjoint = disjoint or self.prepared.temporal
+        if self.disjoint and self.subgraph_type == SubgraphType.induced:
+            raise ValueError("'disjoint' sampling not supported with `subgraph_type='induced'`; take 'directional'")
+        if temporal_strategy == "last" and any(r.cumulative is not None for r in self.prepared.relations.values()):
+            raise ValueError("temporal_strategy='last' leaves no choice to weights; leave weight_attr out, or take "
+                             "'uniform'")
+        self.keep_orig_edges = False
         self.negatives = negatives
         self.k = k
         self.replace = replace
-        self.weighted = weighted
+        self.temporal_strategy = temporal_strategy
         self.seed = seed
         self._epoch = shared(torch.zeros(1, dtype=torch.int64))
+
+    @property
+    def num_neighbors(self) -> Any:
+        """Neighbours per node in each hop, as they were given."""
+        return self._given_fanouts
+
+    @num_neighbors.setter
+    def num_neighbors(self, given: Any) -> None:
+        numbers = given if isinstance(given, NumNeighbors) else NumNeighbors(given)
+        kinds = list(self.prepared.relations)
+        values = numbers.get_values(kinds) if self.prepared.hetero else {None: numbers.get_values()}
+        for fanouts in values.values():
+            for fanout in fanouts:
+                if fanout < -1:
+                    raise ValueError(f"a fanout must be at least 0, or -1 for all neighbours, got {fanout}")
+        self._given_fanouts, self._fanouts = given, values
 
     @property
     def epoch(self) -> int:
@@ -97,128 +156,132 @@ class NeighborSampler(BaseSampler):  # type: ignore[misc]  # PyG is not typed
         """Draw anew: call it before a pass over the loader. Workers see it, persistent ones too."""
         self._epoch.fill_(epoch)
 
-    @property
-    def edge_permutation(self) -> Tensor:
-        """[E] int64: the column of `edge_index` of each edge as it stands here; the loader applies it."""
-        return self.permutation
-
-    def hooks(self, transform: Callable[[Any], Any] | None = None) -> dict[str, Callable[[Any], Any]]:
+    def hooks(
+        self, transform: Callable[[Any], Any] | None = None,
+        transform_sampler_output: Callable[[Any], Any] | None = None,
+    ) -> dict[str, Callable[[Any], Any]]:
         """Arguments of the loader that write what was drawn into its batches: `NodeLoader(..., **sampler.hooks())`.
 
         Args:
             transform: one of your own, called with each batch after that.
+            transform_sampler_output: one of your own, called with each output before that.
         """
-        carrier = _Carrier(transform)
+        carrier = Carrier(transform, transform_sampler_output)
         return {"transform_sampler_output": carrier.take, "transform": carrier.give}
 
-    def sample_from_nodes(self, index: NodeSamplerInput, **kwargs: Any) -> SamplerOutput:
-        """The neighbourhood of the seeds, in PyG's form; metadata holds input ids, times and, if drawn, negatives."""
-        if index.input_type is not None:
-            raise ValueError(f"seeds of type {index.input_type!r}: this sampler takes graphs with one kind of node; "
-                             "make the HeteroData homogeneous with .to_homogeneous()")
-        stream = Stream(self.seed, self.epoch)
-        seeds = index.node.long()
+    def sample_from_nodes(self, index: NodeSamplerInput, **kwargs: Any) -> SamplerOutput | HeteroSamplerOutput:
+        """The neighbourhood of the seeds, in PyG's form; metadata holds input ids, times and, if drawn, negatives.
+
+        Edges are columns of `edge_index`, so there is no `edge_permutation` left to apply.
+        """
+        kind = self._kind(index.input_type)
         drawn = None
-        asked = seeds
-        if self.negatives is not None and len(seeds):
-            drawn = self._draw(self.query(index))
-            asked = torch.cat([seeds, drawn.ids.flatten()])
-        distinct, place = relabel(asked)
-        found = sample_neighbors(self.incoming, distinct, self.num_neighbors, stream.child(NEIGHBORS),
-                                 replace=self.replace, weighted=self.weighted)
-        own = place[: len(seeds)]
-        num_own = int(own.max()) + 1 if len(own) else 0
-        if num_own < len(seeds):
-            found, place = _repeated(found, own, num_own, place)
-        metadata: tuple[Any, ...] = (index.input_id, index.time)
-        if drawn is not None:
-            metadata += (drawn._replace(ids=place[len(seeds) :].view(drawn.ids.shape)),)
-        return SamplerOutput(node=found.node, row=found.row, col=found.col, edge=found.edge, metadata=metadata,
-                             num_sampled_nodes=found.num_sampled_nodes, num_sampled_edges=found.num_sampled_edges)
+        if self.negatives is not None and len(index.node):
+            drawn = self._negatives.of_nodes(self.query(index), kind)
+        found = node_seeds(index.node.long(), drawn, self.disjoint)
+        trees = None
+        if self.disjoint:
+            time = self._times([(kind, found.seeds)], index.time, found.owner)
+            keys = row_keys(self._streams(NEIGHBORS)[0], _rows(index)[found.owner])
+            trees = Trees(torch.where(found.slot > 0, row_keys(Stream(1), keys + found.slot), keys), time)
+        out = self._sample({kind: found.seeds}, trees, found.owner)
+        extra = () if found.drawn is None else (Drawn(found.drawn, index.input_type, True),)
+        out.metadata = (index.input_id, index.time, *extra)
+        return out
 
     def query(self, index: NodeSamplerInput) -> Query:
         """What `negatives` is asked for these seeds in this epoch; what it answers is what the batch holds."""
         seeds = index.node.long()
-        return Query(seeds, seeds, self.k, stream=Stream(self.seed, self.epoch).child(NEGATIVES), row=index.input_id,
-                     epoch=self.epoch, time=index.time)
+        return Query(seeds, seeds, self.k, stream=self._streams(NEGATIVES)[0], row=_rows(index), epoch=self.epoch,
+                     time=index.time)
 
-    def sample_from_edges(self, index: EdgeSamplerInput, neg_sampling: Any = None) -> SamplerOutput:
-        """Seeds that are edges are not served."""
-        raise NotImplementedError("seeds that are edges (LinkLoader) are not served by this sampler: give their end "
-                                  "nodes to NodeLoader")
+    def sample_from_edges(
+        self, index: EdgeSamplerInput, neg_sampling: NegativeSampling | None = None
+    ) -> SamplerOutput | HeteroSamplerOutput:
+        """The neighbourhood of seed edges and of their negatives, in PyG's form; metadata as PyG's, and negatives."""
+        config = NegativeSampling.cast(neg_sampling)
+        if index.time is not None and not self.disjoint:
+            raise ValueError("edge_label_time needs a temporal or disjoint sampler: pass time_attr")
+        kinds = (self._kind(index.input_type, 0), self._kind(index.input_type, -1))
+        source, target, drawn = self._negatives.of_edges(
+            index, config, kinds, self._streams(NEGATIVES, SOURCES), _rows(index), self.epoch, self.disjoint)
+        sides = link_seeds.ends(index, config, source, target)
+        seeds, at_source, at_target = link_seeds.seeds_and_places(sides, kinds, self.disjoint)
+        owner, trees = torch.cat([side.owner for side in sides]), None
+        if self.disjoint:
+            time = self._times([(kind, side.node) for kind, side in zip(kinds, sides, strict=True)], index.time, owner)
+            trees = Trees(link_seeds.tree_keys(self._streams(NEIGHBORS)[0], _rows(index), sides), time)
+        out = self._sample(seeds, trees, owner)
+        out.metadata = link_seeds.metadata(index, config, at_source, at_target, sides[0].owner)
+        if drawn is not None and config is not None:
+            out.metadata += (link_seeds.beside(drawn, config, len(sides[0].node) - len(index.row), index.input_type),)
+        return out
+
+    def select(self, batch: Any, model: Any, *, k: int | None = None, kind: Any = None) -> Negatives:
+        """The second stage of a sampler that reads the model: its choice from the pool in the batch.
+
+        Args:
+            batch: of the loader, from the pass that `set_epoch` was last called for.
+            model: embeddings [n, d] of the batch's nodes, a pair of them (anchors', candidates'), or a `Model` that
+                scores places in the batch.
+            k: negatives per seed; None: those of the sampler.
+            kind: of the seeds, where there are several: of node or of edge.
+
+        Returns:
+            `Negatives` whose ids [B, k] are places in the batch, as ``dst_neg_index`` or ``negative_id`` are.
+        """
+        if self.negatives is None or self._negatives.base is None:
+            raise ValueError("nothing is left to select: the negatives of this sampler are in the batch")
+        return select_from_batch(self.negatives, batch, model, self.k if k is None else k, kind,
+                                 self._streams(NEGATIVES)[0], self.epoch)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A copy has an epoch of its own, which its own workers share."""
         self.__dict__.update(state)
         self._epoch = shared(self._epoch)
 
-    def _draw(self, query: Query) -> Negatives:
-        """Global ids of the negatives; a slot that nobody uses gets the first seed, which costs no further one."""
-        assert self.negatives is not None
-        drawn: Negatives = self.negatives(query)
-        name, num_nodes = type(self.negatives).__name__, self.incoming.num_nodes
-        if drawn.anchor is not None or drawn.vectors is not None:
-            raise ValueError(f"{name} draws pairs or vectors; a loader embeds nodes, so it needs ids of nodes")
-        used = drawn.mask.any(0, keepdim=True) if len(drawn.ids) == 1 else drawn.mask
-        ids = torch.where(used, drawn.ids, query.anchor[0])
-        if int(ids.max()) >= num_nodes:
-            raise ValueError(f"{name} drew {int(ids.max())}, but the graph has {num_nodes} nodes; give a sampler whose "
-                             "candidates are its nodes")
-        return drawn._replace(ids=ids)
+    def _streams(self, *purposes: int) -> list[Stream]:
+        return [Stream(self.seed, self.epoch).child(purpose) for purpose in purposes]
+
+    def _kind(self, input_type: Any, end: int | None = None) -> str:
+        if self.prepared.hetero != (input_type is not None):
+            raise ValueError(f"seeds of type {input_type!r} do not fit data with "
+                             f"{'several kinds of nodes' if self.prepared.hetero else 'one kind of node'}")
+        kind: str = ONE if input_type is None else input_type if end is None else input_type[end]
+        if kind not in self.prepared.num_nodes:
+            raise ValueError(f"there are no nodes of type {kind!r}; there are {list(self.prepared.num_nodes)}")
+        return kind
+
+    def _times(
+        self, seeds: list[tuple[str, Tensor]], time: Tensor | None, owner: Tensor
+    ) -> Tensor | None:
+        """The time of each tree [T]: of its seed edge or node, as it was given, or that of the node itself."""
+        if time is not None:
+            return time[owner] if self.prepared.temporal else None
+        if self.prepared.edge_time:
+            raise ValueError("edges have times, so seeds need one: pass input_time or edge_label_time to the loader")
+        missing = [kind for kind, _ in seeds if kind not in self.prepared.node_time]
+        if missing:
+            if self.prepared.temporal:
+                raise ValueError(f"seeds of type {missing[0]!r} have no times: pass input_time or edge_label_time")
+            return None
+        return torch.cat([self.prepared.node_time[kind][nodes] for kind, nodes in seeds])
+
+    def _sample(
+        self, seeds: dict[str, Tensor], trees: Trees | None, owner: Tensor
+    ) -> SamplerOutput | HeteroSamplerOutput:
+        for kind, nodes in seeds.items():
+            size = self.prepared.num_nodes[kind]
+            if len(nodes) and not 0 <= int(nodes.min()) <= int(nodes.max()) < size:
+                bad = int(nodes.min()) if int(nodes.min()) < 0 else int(nodes.max())
+                raise ValueError(f"seed {bad} is outside [0, {size})")
+        found = sample_subgraph(self.prepared.relations, self.prepared.num_nodes, seeds, self._fanouts,
+                                self._streams(NEIGHBORS)[0], replace=self.replace, trees=trees,
+                                last=self.temporal_strategy == "last")
+        return as_output(found, self.prepared, owner, self.subgraph_type, self.keep_orig_edges)
 
 
-class _Carrier:
-    """Takes what was drawn from a sampler's output, and gives it to the batch: the loader makes it of that output."""
-
-    def __init__(self, transform: Callable[[Any], Any] | None) -> None:
-        self.transform = transform
-        self.drawn: Negatives | None = None
-
-    def take(self, out: SamplerOutput) -> SamplerOutput:
-        self.drawn = out.metadata[2] if len(out.metadata) > 2 else None
-        return out
-
-    def give(self, batch: Any) -> Any:
-        if self.drawn is not None:
-            batch.negative_id, batch.negative_mask = self.drawn.ids, self.drawn.mask
-            if self.drawn.log_prob is not None:
-                batch.negative_log_prob = self.drawn.log_prob
-            self.drawn = None
-        return batch if self.transform is None else self.transform(batch)
-
-
-def _repeated(found: Neighborhood, own: Tensor, num_own: int, place: Tensor) -> tuple[Neighborhood, Tensor]:
-    """The neighbourhood with a row for every seed, where some came twice: each has its node's edges.
-
-    Args:
-        found: of the distinct seeds, of which the first `num_own` are the batch's.
-        own: [B] which of them each seed is.
-        num_own: how many they are, fewer than B.
-        place: [n] places in `found.node`.
-
-    Returns:
-        The neighbourhood, whose first B nodes are the seeds, and `place` in it: of a repeated seed, its first.
-    """
-    num_seeds = len(own)
-    fresh = own > torch.cat([own.new_tensor([-1]), own.cummax(0).values[:-1]])  # they are numbered as they appear
-    first, again = fresh.nonzero()[:, 0], (~fresh).nonzero()[:, 0]
-    moved = torch.cat([first, torch.arange(num_seeds, len(found.node) + num_seeds - num_own)])
-    node = torch.cat([found.node[own], found.node[num_own:]])
-    row, col, edge = moved[found.row], moved[found.col], found.edge
-    num_edges = list(found.num_sampled_edges)
-    if num_edges:  # of the first hop, the edges of a seed go to each of its rows
-        size = num_edges[0]
-        degree = torch.bincount(found.col[:size], minlength=num_own)
-        begin = degree.cumsum(0) - degree
-        copied = degree[own[again]]
-        target = torch.repeat_interleave(again, copied)
-        within = torch.arange(len(target)) - torch.repeat_interleave(copied.cumsum(0) - copied, copied)
-        source = begin[own[target]] + within  # edges of the first hop stand seed by seed
-        col = torch.cat([col[:size], target, col[size:]])
-        row = torch.cat([row[:size], row[source], row[size:]])
-        edge = torch.cat([edge[:size], edge[source], edge[size:]])
-        num_edges[0] += len(target)
-        order = torch.cat([col[: num_edges[0]].argsort(stable=True), torch.arange(num_edges[0], len(col))])
-        row, col, edge = row[order], col[order], edge[order]
-    num_nodes = [found.num_sampled_nodes[0] + num_seeds - num_own, *found.num_sampled_nodes[1:]]
-    return Neighborhood(node, row, col, edge, num_nodes, num_edges), moved[place]
+def _rows(index: NodeSamplerInput | EdgeSamplerInput) -> Tensor:
+    """What draws are keyed by: the ids of the examples."""
+    size = len(index.node if isinstance(index, NodeSamplerInput) else index.row)
+    return torch.arange(size) if index.input_id is None else index.input_id.long()
