@@ -126,8 +126,8 @@ def minibatches(
     from torch_geometric.data import Data
     from torch_geometric.loader import NodeLoader
 
-    from graphns.adapters.pyg.neighbor_sampler import NeighborSampler
     from graphns.adapters.loading import check_static
+    from graphns.adapters.pyg.neighbor_sampler import NeighborSampler
 
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
