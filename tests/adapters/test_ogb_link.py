@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from graphns.adapters.ogb import reading
-from graphns.adapters.ogb.link import LEFT_OUT, NAMES, read_link
+from graphns.adapters.ogb.link import HITS, LEFT_OUT, NAMES, official_figures, read_link
 from graphns.data import load_links
 from graphns.data.named import DataNotFoundError
+from graphns.metrics.links import evaluate_scores
 
 if not any((Path(each) / "ogb").is_dir() for each in sys.path):  # not imported: ogb asks the network when it is
     pytest.skip("ogb is not installed", allow_module_level=True)
@@ -158,3 +159,47 @@ def test_missing_data_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.Mon
 class Evil:
     def __reduce__(self) -> Any:
         return Path.touch, (Path("touched-by-evil"),)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_official_figures(name: str) -> None:
+    """Equal to the package's own figures of the same scores, which nothing ties."""
+    random = torch.Generator().manual_seed(0)
+    own = name == "ogbl-citation2"
+    positive, negative = torch.rand(40, generator=random) + 0.1, torch.rand((40, 9) if own else 300, generator=random)
+    found = official_figures(name, positive, negative)
+    ours = evaluate_scores(positive, negative, ks=HITS.get(name, ())).as_dict()
+    assert found == pytest.approx({key: ours[key] for key in found}) and 0 < min(found.values()) < 1
+    assert list(found) == [f"hits@{k}" for k in HITS.get(name, ())] or list(found) == ["mrr" if own else "auc"]
+    assert official_metric(name) in found
+
+
+def official_metric(name: str) -> str:
+    metric: str = reading.evaluator("linkproppred", name).eval_metric
+    return {"rocauc": "auc"}.get(metric, metric)
+
+
+def test_an_evaluator_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = torch.arange(40.0)
+    before = official_figures("ogbl-ddi", scores, scores)
+
+    def never(*_: Any) -> None:
+        raise AssertionError("made anew")
+
+    monkeypatch.setattr(reading.import_ogb("linkproppred"), "Evaluator", never)
+    assert official_figures("ogbl-ddi", scores, scores) == before == {"hits@10": 0.225, "hits@20": 0.475,
+                                                                     "hits@30": 0.725}
+    assert reading.evaluator("linkproppred", "ogbl-ddi").K == 20, "left as OGB made it"
+
+
+def test_what_has_no_figure() -> None:
+    with pytest.raises(ValueError, match="there are no figures of 'ogbl-biokg'; of OGB there are: ogbl-ddi"):
+        official_figures("ogbl-biokg", torch.rand(2), torch.rand(2))
+    with pytest.raises(ValueError, match=r"ogbl-ddi ranks scores \[P\] among \[n\], none empty, got \(2,\) and \(2, 2"):
+        official_figures("ogbl-ddi", torch.rand(2), torch.rand(2, 2))
+    with pytest.raises(ValueError, match=r"ogbl-citation2 ranks scores \[P\] among \[P, n\], .* \(2,\) and \(3, 2\)"):
+        official_figures("ogbl-citation2", torch.rand(2), torch.rand(3, 2))
+    with pytest.raises(ValueError, match=r"none empty, got \(0,\) and \(2,\)"):
+        official_figures("ogbl-ppa", torch.rand(0), torch.rand(2))
+    with pytest.raises(ValueError, match="a negative has the score NaN"):
+        official_figures("ogbl-ppa", torch.rand(2), torch.tensor([0.0, float("nan")]))
