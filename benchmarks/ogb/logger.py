@@ -18,7 +18,7 @@ class Score:
         highest_train: over all epochs.
         highest_valid: over all epochs; it chooses the epoch of the two that follow, the first of equals.
         final_train: at that epoch.
-        final_test: at that epoch; test nodes choose nothing.
+        final_test: at that epoch; test nodes or edges choose nothing.
         epoch: that epoch, from 1.
     """
 
@@ -46,13 +46,24 @@ class Logger:
         if runs < 1:
             raise ValueError(f"runs must be at least 1, got {runs}")
         self.results: list[list[tuple[float, float, float]]] = [[] for _ in range(runs)]
+        self.epochs: list[list[int]] = [[] for _ in range(runs)]
         self.finished: dict[int, Score] = {}
 
-    def add_result(self, run: int, result: tuple[float, float, float]) -> None:
-        """Note the next epoch of a run, counted from 0: shares right of (train, valid, test) nodes."""
+    def add_result(self, run: int, result: tuple[float, float, float], epoch: int | None = None) -> None:
+        """Note the shares of (train, valid, test) that a run, counted from 0, has right after an epoch.
+
+        Args:
+            run: which one.
+            result: the shares.
+            epoch: from 1; None: the one after the last.
+        """
         if len(result) != 3 or not 0 <= run < len(self.results):
             raise ValueError(f"need (train, valid, test) of a run below {len(self.results)}, got {result} of {run}")
+        last = self.epochs[run][-1] if self.epochs[run] else 0
+        if epoch is not None and epoch <= last:
+            raise ValueError(f"epoch {epoch} of run {run + 1} comes after epoch {last}")
         self.results[run].append(result)
+        self.epochs[run].append(last + 1 if epoch is None else epoch)
 
     def keep(self, run: int, score: Score) -> None:
         """Take over the score of a run that an earlier call of the script has finished."""
@@ -66,12 +77,12 @@ class Logger:
         """
         if run in self.finished:
             return self.finished[run]
-        epochs = self.results[run]
-        if not epochs:
+        results = self.results[run]
+        if not results:
             raise ValueError(f"run {run + 1} has no result")
-        best = max(range(len(epochs)), key=lambda epoch: epochs[epoch][1])
-        train, valid, test = epochs[best]
-        return Score(max(each[0] for each in epochs), valid, train, test, best + 1)
+        best = max(range(len(results)), key=lambda number: results[number][1])
+        train, valid, test = results[best]
+        return Score(max(each[0] for each in results), valid, train, test, self.epochs[run][best])
 
     def statistics(self) -> dict[str, tuple[float, float]]:
         """Mean and sample standard deviation of each figure, over the runs that have results."""

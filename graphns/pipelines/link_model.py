@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Self
 
@@ -77,6 +77,21 @@ class LinkModel(nn.Module):
     def pair_scores(self, table: Tensor, source: Tensor, target: Tensor) -> Tensor:
         """Scores [P] of pairs."""
         return self.scores(table, source, target[:, None])[:, 0]
+
+    def scorer(self, data: LinkData, graph: Graph | None = None) -> Callable[[Tensor, Tensor], Tensor]:
+        """What an evaluation asks: (source [P], target [P]) -> scores [P], nothing dropped, over one embedding of all.
+
+        Args:
+            data: on the model's device.
+            graph: embedded over; None: that of the training edges.
+        """
+        table = self.embed(data, graph)
+
+        def score(source: Tensor, target: Tensor) -> Tensor:
+            with _evaluating(self.decoder):
+                return self.pair_scores(table, source, target)
+
+        return score
 
     def negative_scores(self, table: Tensor, anchor: Tensor, negatives: Negatives) -> Tensor:
         """Scores [B, k] of what was drawn: other candidates, whole edges, or vectors that are no nodes'.

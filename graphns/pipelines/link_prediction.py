@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from graphns.base import Feedback, Query, Sampler
+from graphns.base import Sampler
 from graphns.data.link import LinkData
 from graphns.encoders.message_passing import Adjacency
 from graphns.metrics.links import LinkEvaluation, evaluate_links
 from graphns.pipelines.checkpoint import Checkpoint, Log, ordered_sum, sampler_options
 from graphns.pipelines.link_config import LinkConfig
-from graphns.pipelines.link_model import LinkModel, LinkView, message_edges
-from graphns.pipelines.method import Step, reads_feedback
-from graphns.pipelines.pair_objective import pair_loss
+from graphns.pipelines.link_model import LinkModel, message_edges
+from graphns.pipelines.link_step import step
 from graphns.pipelines.selection import Selection
-from graphns.streams import Stream, unit
+from graphns.streams import Stream
 
 if TYPE_CHECKING:
     from lightning.fabric.loggers.logger import Logger
 
-_ORDER, _SIDES, _DROPOUT, _DRAWS = range(4)  # the independent streams of one epoch
+_ORDER, _DROPOUT = 0, 2  # streams of one epoch, beside those of a step
 
 
 @dataclass(eq=False)
@@ -101,9 +100,53 @@ def train(
         >>> len(result.losses), result.embeddings.shape
         (2, torch.Size([1797, 8]))
     """
+    config = LinkConfig.preset(data.name) if config is None else config
+
+    def validate(epoch: int, model: LinkModel, data: LinkData) -> float:
+        return evaluate(model, data, "valid").as_dict()[data.metric]
+
+    model, data, chosen, log = fit(data, sampler, config, validate, folder=folder, progress=progress,
+                                   checkpoint_every=checkpoint_every, accelerator=accelerator, loggers=loggers)
+    valid, test = evaluate(model, data, "valid"), evaluate(model, data, "test", config.use_valid_edges)
+    return LinkResult(model.embed(data).cpu(), model, max(chosen.epoch, 0), chosen.history, valid, test, log.losses,
+                      log.epoch_seconds, log.sample_seconds, log.num_drawn, config)
+
+
+class Fitted(NamedTuple):
+    """What training leaves: the model of the chosen epoch, the data on its device, what validation said, the log."""
+
+    model: LinkModel
+    data: LinkData
+    chosen: Selection
+    log: Log
+
+
+def fit(
+    data: LinkData, sampler: Sampler | None, config: LinkConfig,
+    validate: Callable[[int, LinkModel, LinkData], float], *, parts: Mapping[str, Any] | None = None,
+    folder: str | Path | None = None, progress: Callable[[int, int, float], None] | None = None,
+    checkpoint_every: int = 25, accelerator: str = "cpu", loggers: Sequence[Logger] = (),
+) -> Fitted:
+    """The loop of `train`, under any validation, and without the evaluation at its end.
+
+    Args:
+        data: see `train`, as for what is not named here.
+        sampler: see `train`.
+        config: see `train`.
+        validate: (epochs done, model, data on its device) -> a figure, higher is better, which chooses the epoch; asked
+            every `config.validate_every` epochs and after the last. Must draw from no global generator.
+        parts: what `validate` remembers, by name, with `state_dict` and `load_state_dict`; goes into the checkpoint.
+        folder: see `train`.
+        progress: called after the validation.
+        checkpoint_every: see `train`.
+        accelerator: see `train`.
+        loggers: see `train`.
+
+    Raises:
+        ValueError: see `train`; or the checkpoint has other parts.
+    """
     from lightning.fabric import Fabric
 
-    config = LinkConfig.preset(data.name) if config is None else config
     if checkpoint_every < 1:
         raise ValueError(f"checkpoint_every must be at least 1, got {checkpoint_every}")
     if not data.undirected and config.side == "source":
@@ -116,9 +159,10 @@ def train(
     learned = [each for each in [*model.parameters(), *sampler.parameters()] if each.requires_grad]
     optimizer = torch.optim.Adam(learned, lr=config.learning_rate, weight_decay=config.weight_decay)
     chosen = Selection()
-    run = Checkpoint(folder, {"model": model, "sampler": sampler, "optimizer": optimizer, "chosen": chosen}, {
+    own = {"model": model, "sampler": sampler, "optimizer": optimizer, "chosen": chosen}
+    run = Checkpoint(folder, {**(parts or {}), **own}, {
         "config": config.to_dict(), "data": fingerprint(data), "sampler": type(sampler).__name__,
-        "options": sampler_options(sampler)})
+        "options": sampler_options(sampler), **({"parts": sorted(parts)} if parts else {})})
     log = run.resume()
     module, fabric_optimizer = fabric.setup(model, optimizer)
     known = dict(chosen.history)
@@ -131,7 +175,7 @@ def train(
         _epoch(fabric, fabric_optimizer, module, model, data, adjacency, sampler, config, epoch, log)
         value = None
         if (epoch + 1) % config.validate_every == 0 or epoch + 1 == config.epochs:
-            value = evaluate(model, data, "valid").as_dict()[data.metric]
+            value = validate(epoch + 1, model, data)
             chosen.see(epoch + 1, value, model)
         if (epoch + 1) % checkpoint_every == 0:
             run.save(log)
@@ -141,9 +185,7 @@ def train(
     run.save(log)
     if chosen.state:
         model.load_state_dict(chosen.state)
-    valid, test = evaluate(model, data, "valid"), evaluate(model, data, "test", config.use_valid_edges)
-    return LinkResult(model.embed(data).cpu(), model, max(chosen.epoch, 0), chosen.history, valid, test, log.losses,
-                      log.epoch_seconds, log.sample_seconds, log.num_drawn, config)
+    return Fitted(model, data, chosen, log)
 
 
 def default_sampler(data: LinkData) -> Sampler:
@@ -162,66 +204,8 @@ def evaluate(model: LinkModel, data: LinkData, part: str, use_valid_edges: bool 
         part: "valid" or "test".
         use_valid_edges: embed over training and validation edges.
     """
-    table = model.embed(data, data.joined("train", "valid") if use_valid_edges else None)
-    training = model.training
-    model.eval()
-    try:
-        return evaluate_links(lambda source, target: model.pair_scores(table, source, target), data.part(part))
-    finally:
-        model.train(training)
-
-
-def step(
-    module: Any, model: LinkModel, data: LinkData, adjacency: Adjacency, rows: Tensor, sampler: Sampler,
-    config: LinkConfig, stream: Stream, epoch: int = 0,
-) -> Step:
-    """One step without the update: the graph embedded, negatives drawn and scored, and the loss.
-
-    Args:
-        module: what embeds with gradient: the model, or Fabric's hull of it.
-        model: the model itself.
-        data: of the run.
-        adjacency: of the training graph, as the encoder makes it.
-        rows: [B] int64, which training positives.
-        sampler: draws the negatives.
-        config: of the run.
-        stream: of the epoch.
-        epoch: for curricula.
-    """
-    anchor, positive = _sides(data, rows, config, stream)
-    if config.mask_targets:
-        adjacency = model.encoder.adjacency(_without(data, rows))
-    table = module(data.features, adjacency)
-    query = Query(anchor, positive, config.k, LinkView(model, table.detach()), stream.child(_DRAWS), rows, epoch)
-    start = time.perf_counter()
-    negatives = sampler(query)
-    sample_seconds = time.perf_counter() - start
-    positive_score = model.pair_scores(table, anchor, positive)
-    negative_score = model.negative_scores(table, anchor, negatives)
-    loss = pair_loss(config.objective, positive_score, negative_score, sampler, query, negatives, config.corrected)
-    feedback = Feedback(positive_score, negative_score, loss)
-    if reads_feedback(sampler):
-        feedback = Feedback(positive_score, negative_score, loss, table[anchor], table[positive])
-    return Step(loss, query, negatives, feedback, sample_seconds)
-
-
-def _sides(data: LinkData, rows: Tensor, config: LinkConfig, stream: Stream) -> tuple[Tensor, Tensor]:
-    """Anchors, the ends that stay, and positives, those that negatives stand in for."""
-    source, target = data.train[:, rows]
-    if config.side == "destination" or not data.undirected:
-        return source, target
-    if config.side == "source":
-        return target, source
-    swapped = unit(stream.child(_SIDES).words(rows, 1)[:, 0]) < 0.5
-    return torch.where(swapped, target, source), torch.where(swapped, source, target)
-
-
-def _without(data: LinkData, rows: Tensor) -> Tensor:
-    """What messages pass along [2, E] but some of the positives, in both directions."""
-    edges, n = message_edges(data, data.graph), data.num_nodes
-    source, target = data.train[:, rows]
-    gone = torch.cat([source * n + target, target * n + source])
-    return edges[:, ~torch.isin(edges[0] * n + edges[1], gone)]
+    graph = data.joined("train", "valid") if use_valid_edges else None
+    return evaluate_links(model.scorer(data, graph), data.part(part))
 
 
 def _epoch(fabric: Any, optimizer: Any, module: Any, model: LinkModel, data: LinkData, adjacency: Adjacency,

@@ -7,65 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
 from graphns.adapters.ogb import reading
-from graphns.adapters.ogb.link import LEFT_OUT, NAMES, read_link
+from graphns.adapters.ogb.link import HITS, LEFT_OUT, NAMES, official_figures, read_link
 from graphns.data import load_links
 from graphns.data.named import DataNotFoundError
+from graphns.metrics.links import evaluate_scores
+from tests.adapters.ogb_links import NUM_NODES, as_downloaded, tiny, with_own
 
 if not any((Path(each) / "ogb").is_dir() for each in sys.path):  # not imported: ogb asks the network when it is
     pytest.skip("ogb is not installed", allow_module_level=True)
-
-NUM_NODES = 30
-
-
-def tiny() -> dict[str, dict[str, Any]]:
-    """Distinct pairs (a, b), a < b: training, validation and test edges, and negatives."""
-    random = np.random.default_rng(0)
-    every = np.stack(np.triu_indices(NUM_NODES, 1), 1)
-    train, valid, test, no, never = np.split(random.permutation(every)[:130], [80, 95, 110, 120])
-    return {"train": {"edge": train}, "valid": {"edge": valid, "edge_neg": no},
-            "test": {"edge": test, "edge_neg": never}}
-
-
-def with_own() -> dict[str, dict[str, Any]]:
-    """As ogbl-citation2 has it: sources, targets, and 4 targets for each source that are none."""
-    found: dict[str, dict[str, Any]] = {}
-    for name, part in tiny().items():
-        found[name] = {"source_node": part["edge"][:, 0], "target_node": part["edge"][:, 1]}
-        if name != "train":
-            found[name]["target_node_neg"] = np.random.default_rng(1).integers(NUM_NODES, size=(len(part["edge"]), 4))
-    return found
-
-
-def as_downloaded(root: Path, name: str, parts: dict[str, dict[str, Any]]) -> Path:
-    """The files of ogbl-ddi, ogbl-collab or ogbl-citation2 as their zips have them: splits are old pickles of NumPy."""
-    folder = root / "ogb" / name.replace("-", "_")
-    split = folder / "split" / {"ogbl-ddi": "target"}.get(name, "time")
-    for each in (folder / "raw", split):
-        each.mkdir(parents=True)
-    (folder / "RELEASE_v1.txt").write_text("")
-    train = parts["train"]["edge"] if "edge" in parts["train"] else np.stack(list(parts["train"].values()), 1)
-    tables: dict[str, Any] = {"edge": train, "num-node-list": [[NUM_NODES]], "num-edge-list": [[len(train)]]}
-    if name != "ogbl-ddi":
-        tables["node-feat"] = np.eye(NUM_NODES, 6)
-    if name == "ogbl-collab":
-        tables |= {"edge_weight": np.ones((len(train), 1)), "edge_year": np.full((len(train), 1), 2017)}
-    if name == "ogbl-citation2":
-        tables["node_year"] = np.full((NUM_NODES, 1), 2017)
-    for table, rows in tables.items():
-        pd.DataFrame(rows).to_csv(folder / "raw" / f"{table}.csv.gz", header=False, index=False)
-    for part, arrays in parts.items():
-        path = split / f"{part}.pt"
-        torch.save(arrays, path, _use_new_zipfile_serialization=False)
-        # before NumPy 2 the function that makes an array stood elsewhere, and OGB's files name that place
-        path.write_bytes(path.read_bytes().replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n"))
-        assert b"cnumpy.core.multiarray\n_reconstruct" in path.read_bytes()
-    return folder
-
 
 def check_shared(data: Any, parts: dict[str, dict[str, Any]]) -> None:
     assert sorted(map(tuple, data.train.T.tolist())) == sorted(map(tuple, parts["train"]["edge"].tolist()))
@@ -158,3 +111,47 @@ def test_missing_data_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.Mon
 class Evil:
     def __reduce__(self) -> Any:
         return Path.touch, (Path("touched-by-evil"),)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_official_figures(name: str) -> None:
+    """Equal to the package's own figures of the same scores, which nothing ties."""
+    random = torch.Generator().manual_seed(0)
+    own = name == "ogbl-citation2"
+    positive, negative = torch.rand(40, generator=random) + 0.1, torch.rand((40, 9) if own else 300, generator=random)
+    found = official_figures(name, positive, negative)
+    ours = evaluate_scores(positive, negative, ks=HITS.get(name, ())).as_dict()
+    assert found == pytest.approx({key: ours[key] for key in found}) and 0 < min(found.values()) < 1
+    assert list(found) == [f"hits@{k}" for k in HITS.get(name, ())] or list(found) == ["mrr" if own else "auc"]
+    assert official_metric(name) in found
+
+
+def official_metric(name: str) -> str:
+    metric: str = reading.evaluator("linkproppred", name).eval_metric
+    return {"rocauc": "auc"}.get(metric, metric)
+
+
+def test_an_evaluator_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = torch.arange(40.0)
+    before = official_figures("ogbl-ddi", scores, scores)
+
+    def never(*_: Any) -> None:
+        raise AssertionError("made anew")
+
+    monkeypatch.setattr(reading.import_ogb("linkproppred"), "Evaluator", never)
+    assert official_figures("ogbl-ddi", scores, scores) == before == {"hits@10": 0.225, "hits@20": 0.475,
+                                                                     "hits@30": 0.725}
+    assert reading.evaluator("linkproppred", "ogbl-ddi").K == 20, "left as OGB made it"
+
+
+def test_what_has_no_figure() -> None:
+    with pytest.raises(ValueError, match="there are no figures of 'ogbl-biokg'; of OGB there are: ogbl-ddi"):
+        official_figures("ogbl-biokg", torch.rand(2), torch.rand(2))
+    with pytest.raises(ValueError, match=r"ogbl-ddi ranks scores \[P\] among \[n\], none empty, got \(2,\) and \(2, 2"):
+        official_figures("ogbl-ddi", torch.rand(2), torch.rand(2, 2))
+    with pytest.raises(ValueError, match=r"ogbl-citation2 ranks scores \[P\] among \[P, n\], .* \(2,\) and \(3, 2\)"):
+        official_figures("ogbl-citation2", torch.rand(2), torch.rand(3, 2))
+    with pytest.raises(ValueError, match=r"none empty, got \(0,\) and \(2,\)"):
+        official_figures("ogbl-ppa", torch.rand(0), torch.rand(2))
+    with pytest.raises(ValueError, match="a negative has the score NaN"):
+        official_figures("ogbl-ppa", torch.rand(2), torch.tensor([0.0, float("nan")]))

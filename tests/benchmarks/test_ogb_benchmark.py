@@ -8,6 +8,7 @@ import csv
 import importlib.util
 import io
 import json
+import os
 import statistics
 import sys
 from collections.abc import Callable
@@ -257,22 +258,22 @@ def test_what_ogb_wrote_is_read_whole(script: ModuleType, planted: dict[str, Any
 
 @given(st.lists(st.tuples(*[st.integers(0, 20).map(lambda of: of / 20)] * 3), min_size=1, max_size=12))
 def test_the_best_validation_chooses_the_test(script: ModuleType, epochs: list[tuple[float, float, float]]) -> None:
-    logger = script.Logger(1)
+    logger = sys.modules["logger"].Logger(1)
     for result in epochs:
         logger.add_result(0, result)
     train, valid, test = zip(*epochs, strict=True)
     at = valid.index(max(valid))
-    assert logger.score(0) == script.Score(max(train), max(valid), train[at], test[at], at + 1)
+    assert logger.score(0) == sys.modules["logger"].Score(max(train), max(valid), train[at], test[at], at + 1)
 
 
 def test_the_logger_by_hand(script: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    logger = script.Logger(3)
+    logger = sys.modules["logger"].Logger(3)
     for result in ((0.5, 0.6, 0.7), (0.6, 0.7, 0.5), (0.9, 0.6, 0.8)):
         logger.add_result(0, result)
     logger.print_statistics(0)
     assert capsys.readouterr().out == ("Run 01:\nHighest Train: 90.00\nHighest Valid: 70.00\n  Final Train: 60.00\n"
                                        "   Final Test: 50.00\n")
-    logger.keep(2, script.Score(0.7, 0.7, 0.6, 0.6, 4))
+    logger.keep(2, sys.modules["logger"].Score(0.7, 0.7, 0.6, 0.6, 4))
     assert logger.statistics()["final_test"] == pytest.approx((0.55, statistics.stdev([0.5, 0.6])))
     with pytest.raises(ValueError, match="run 2 has no result"):
         logger.score(1)
@@ -340,13 +341,14 @@ def test_dropout_is_of_training_alone_and_by_the_seed(script: ModuleType) -> Non
 
 def test_the_gpu_asked_for_is_the_only_one_seen(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    assert script.accelerator(0) == "cpu"
+    accelerator = sys.modules["arguments"].accelerator
+    assert accelerator(0) == "cpu"
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
-    assert script.accelerator(-1) == "cpu"
-    assert script.accelerator(1) == "cuda" and script.os.environ["CUDA_VISIBLE_DEVICES"] == "7"
+    assert accelerator(-1) == "cpu"
+    assert accelerator(1) == "cuda" and os.environ["CUDA_VISIBLE_DEVICES"] == "7"
     with pytest.raises(ValueError, match="have the numbers 0 to 1"):
-        script.accelerator(2)
+        accelerator(2)
 
 
 def test_arguments_are_those_of_ogbs_examples(script: ModuleType) -> None:

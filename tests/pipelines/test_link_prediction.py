@@ -15,7 +15,7 @@ from graphns.base import Negatives, Query, Sampler
 from graphns.data.link import LinkData, LinkPart
 from graphns.pipelines.link_config import LinkConfig
 from graphns.pipelines.link_model import LinkModel, message_edges
-from graphns.pipelines.link_prediction import default_sampler, evaluate, step, train
+from graphns.pipelines.link_prediction import default_sampler, evaluate, fit, step, train
 from graphns.samplers.dynamic.hardest import Hardest
 from graphns.samplers.static.global_edges import GlobalEdges
 from graphns.samplers.static.uniform import Uniform
@@ -150,7 +150,7 @@ def test_a_model_aware_sampler_reads_the_step_with_dropout_off() -> None:
 
 def test_masked_targets_are_no_messages() -> None:
     data = ring()
-    from graphns.pipelines.link_prediction import _without
+    from graphns.pipelines.link_step import _without
 
     rows = torch.arange(0, data.train.shape[1], 3)
     left = {tuple(pair) for pair in _without(data, rows).T.tolist()}
@@ -233,3 +233,36 @@ def test_settings_out_of_range_are_refused(options: dict[str, Any], message: str
 def test_settings_round_trip_and_presets() -> None:
     config = LinkConfig.preset("OGBL-ddi", seed=2)
     assert LinkConfig.from_dict(config.to_dict()) == config and config.encoder == "sage"
+
+
+class Countdown:
+    """A validation that likes the first epoch best, and remembers what it saw."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def __call__(self, epoch: int, model: LinkModel, data: LinkData) -> float:
+        self.seen.append(epoch)
+        return -epoch
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seen": list(self.seen)}
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        self.seen = saved["seen"]
+
+
+def test_any_validation_chooses_the_epoch_and_its_memory_is_in_the_checkpoint(tmp_path: Path) -> None:
+    config, countdown = LinkConfig(**{**SIZES, "epochs": 5, "validate_every": 2}), Countdown()
+    short = fit(ring(), None, config.replace(epochs=2), countdown, parts={"countdown": countdown}, folder=tmp_path)
+    again = Countdown()
+    told: list[list[int]] = []
+    done = fit(ring(), None, config, again, parts={"countdown": again}, folder=tmp_path,
+               progress=lambda *_: told.append(list(again.seen)))
+    assert again.seen == [2, 4, 5] and countdown.seen == [2]
+    assert told == [[2], [2, 4], [2, 4, 5]], "progress comes after the validation"
+    assert done.chosen.epoch == 2 and done.chosen.history == [(2, -2), (4, -4), (5, -5)]
+    table = ring()
+    assert torch.equal(done.model.embed(table), short.model.embed(table)) and len(done.log.losses) == 5
+    with pytest.raises(ValueError, match="the checkpoint of another run"):
+        fit(ring(), None, config, again, parts={"other": again}, folder=tmp_path)

@@ -96,3 +96,16 @@ def test_refuses_an_edge_set_whose_rows_are_no_nodes():
     known = EdgeSet.from_pairs(torch.tensor([[7, 1]]), torch.tensor([2]), 5)
     with pytest.raises(ValueError, match="rows of an EdgeSet are no nodes"):
         GlobalEdges(known)
+
+
+def test_batches_of_one_stream_draw_apart_whatever_the_order_of_their_rows():
+    sampler, size = GlobalEdges(Graph.empty(500)), 64
+
+    def drawn(rows):
+        query = Query(rows, (rows + 250) % 500, k=1, stream=Stream(0), row=rows)
+        negatives = sampler(query)
+        return set((negatives.anchor * 500 + negatives.ids).flatten().tolist())
+
+    first, second = drawn(torch.arange(size)), drawn(torch.arange(size, 2 * size))
+    assert len(first & second) <= 2, "64 of a quarter million pairs, twice: an epoch's batches had all the same"
+    assert len(first ^ drawn(torch.arange(size).flip(0))) <= 2  # the lowest row keys the batch

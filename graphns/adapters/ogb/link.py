@@ -1,7 +1,8 @@
-"""OGB's link prediction: data sets with their official split and negatives."""
+"""OGB's link prediction: data sets with their official split and negatives, and the official evaluator."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphns.adapters.ogb.reading import read_ogb
+from graphns.adapters.ogb.reading import evaluator, read_ogb
 
 NAMES = ("ogbl-ddi", "ogbl-collab", "ogbl-ppa", "ogbl-citation2", "ogbl-vessel")
 """The data sets that can be read: one kind of node, one kind of edge."""
@@ -18,6 +19,8 @@ LEFT_OUT = {
     "ogbl-biokg": "it is a knowledge graph, whose edges have relations",
 }
 """OGB's other sets of links, and why each is left out."""
+HITS = {"ogbl-ddi": (10, 20, 30), "ogbl-collab": (10, 50, 100), "ogbl-ppa": (10, 50, 100)}
+"""The K of Hits@K that OGB's examples print, the official one among them."""
 _DIRECTED = ("ogbl-citation2",)
 # authors who write together again: a held-out pair may be a training edge of an earlier year
 _REPEATS = ("ogbl-collab",)
@@ -57,6 +60,42 @@ def read_link(name: str, root: Path, meta: Mapping[str, Any] | None = None) -> d
                 "repeats": name in _REPEATS, "metric": {"rocauc": "auc"}.get(whole.eval_metric, whole.eval_metric)}
 
     return read_ogb("linkproppred", name, root, meta, take)
+
+
+def official_figures(name: str, positive: Tensor, negative: Tensor) -> dict[str, float]:
+    """The official figures of a data set, in [0, 1], by OGB's `Evaluator`.
+
+    Args:
+        name: one of `NAMES`.
+        positive: [P] scores.
+        negative: scores of negatives: [n], shared, or [P, n], each positive's own (ogbl-citation2).
+
+    Returns:
+        hits@K for each K of `HITS`, or mrr (ogbl-citation2), or auc (ogbl-vessel).
+
+    Raises:
+        ValueError: `ogb` is not installed, there is no such data set, nothing is to be ranked, or a score is NaN, of
+            which the evaluator makes a figure.
+    """
+    if name not in NAMES:
+        raise ValueError(f"there are no figures of {name!r}; of OGB there are: {', '.join(NAMES)}")
+    own = name == "ogbl-citation2"
+    if positive.dim() != 1 or negative.dim() != 1 + own or (own and len(negative) != len(positive)) or not (
+            positive.numel() and negative.numel()):
+        raise ValueError(f"{name} ranks scores [P] among {'[P, n]' if own else '[n]'}, none empty, got "
+                         f"{tuple(positive.shape)} and {tuple(negative.shape)}")
+    for kind, scores in (("positive", positive), ("negative", negative)):
+        if bool(scores.isnan().any()):
+            raise ValueError(f"a {kind} has the score NaN: nothing can be ranked by it; look for a diverged loss")
+    judge = copy.copy(evaluator("linkproppred", name))
+    asked = {"y_pred_pos": positive, "y_pred_neg": negative}
+    if name in HITS:
+        found: dict[str, float] = {}
+        for judge.K in HITS[name]:  # it remembers which K it counts, so this is a copy
+            found |= judge.eval(asked)
+        return found
+    judged = judge.eval(asked)
+    return {"mrr": float(judged["mrr_list"].mean())} if own else {"auc": float(judged["rocauc"])}
 
 
 def _positive(name: str, part: Mapping[str, Any]) -> Tensor:

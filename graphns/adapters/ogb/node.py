@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphns.adapters.ogb.reading import import_ogb, read_ogb
+from graphns.adapters.ogb.reading import evaluator, read_ogb
 
 NAMES = ("ogbn-arxiv", "ogbn-products")
 """The data sets that can be read: one kind of node, features, one class a node, and small enough for one machine."""
@@ -66,9 +66,8 @@ def accuracy(name: str, y_true: Tensor, y_pred: Tensor) -> float:
     Raises:
         ValueError: `ogb` is not installed.
     """
-    evaluator = import_ogb("nodeproppred").Evaluator(name)
-    found: float = evaluator.eval({"y_true": y_true[:, None], "y_pred": y_pred[:, None]})["acc"]
-    return found
+    judged = evaluator("nodeproppred", name).eval({"y_true": y_true[:, None], "y_pred": y_pred[:, None]})
+    return float(judged["acc"])
 
 
 def _checked(name: str, data: Any, parts: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -98,6 +99,17 @@ def import_ogb(task: Task) -> Any:
             del sys.modules["outdated"]
         else:
             sys.modules["outdated"] = kept
+
+
+@cache
+def evaluator(task: Task, name: str) -> Any:
+    """OGB's `Evaluator` of a data set, made once: it reads a table of all of them.
+
+    Raises:
+        ValueError: `ogb` is not installed, or has no such data set.
+    """
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints an unknown name
+        return import_ogb(task).Evaluator(name)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from graphns.graph.graph import Graph
 from graphns.graph.known import EdgeSet
 from graphns.kernels.edges import PairSpace, distinct_values, pair_space, pairs_at, ranks_of
 from graphns.kernels.guide import Guide
+from graphns.samplers.batch import batch_row
 from graphns.samplers.exclusion import Exclude, Infeasible, check_choice, raise_if_short
 
 
@@ -23,7 +24,8 @@ class GlobalEdges(Sampler):
     slot alone is uniform; if M is smaller, M of them, then masked slots. `log_prob` is that of the *pair*: over all
     pairs it sums to 1, over the ids of one anchor it does not. No rejection, at any density of the graph.
 
-    The batch shares its draws: slot (b, j) is number b k + j of the stream, whatever the row ids.
+    The batch shares its draws: slot (b, j) is number b k + j of a stream that the lowest row id keys, so the batches of
+    one epoch, whose rows differ, draw independently.
 
     Args:
         graph: known edges. Its non-edges are numbered once: 12 to 16 bytes a source.
@@ -94,7 +96,7 @@ class GlobalEdges(Sampler):
         available, wanted = space.num_pairs - len(taken), query.batch_size * query.k
         num = min(wanted, available)
         raise_if_short(query.row.new_full((query.batch_size,), available), wanted, query, self.infeasible)
-        ranks = distinct_values(available, num, query.stream, query.device)
+        ranks = distinct_values(available, num, query.stream.child(int(batch_row(query))), query.device)
         # the batch's own pairs are jumped over: the keys of a complement, as in `kernels.complement`
         ranks = ranks + torch.searchsorted(taken - torch.arange(len(taken), device=query.device), ranks, right=True)
         shape = (query.batch_size, query.k)
