@@ -1,6 +1,6 @@
 r"""ogbl-ddi, -collab, -ppa and -citation2 as OGB's leaderboards ask: ten runs, official split, negatives and evaluator.
 
-    python benchmarks/ogb/link.py --use_sage                                          # ogbl-ddi, as OGB's example
+    python benchmarks/ogb/link.py --use_sage                                          # ogbl-ddi, OGB's SAGE
     python benchmarks/ogb/link.py --use_sage --sampler hardest:pool=8 --out hard.csv  # other negatives
     python benchmarks/ogb/link.py --dataset ogbl-collab --use_valedges_as_input
 
@@ -11,8 +11,8 @@ from 0, has the seed `--seed` + r: of weights, order, draws, dropout, and of the
 as there are validation edges.
 
 Arguments have the names and defaults of OGB's examples (linkproppred/DATASET/gnn.py), which differ by data set. Without
-`--sampler` negatives are drawn as there, k=1 a positive: both ends of non-edges of the training graph (ddi), both ends
-(collab, ppa), the target (citation2), never the edge itself. No sampler sees a validation or test edge.
+`--sampler` negatives are drawn as nearly as there, k=1 a positive: both ends of non-edges of the training graph (ddi),
+both ends (collab, ppa), the target (citation2), never the edge itself. No sampler sees a validation or test edge.
 
 What differs from the examples: each distinct training edge is learned once an epoch (collab repeats some over the
 years), weights and years of edges are not read, and gradients of the whole model are scaled to norm 1 together

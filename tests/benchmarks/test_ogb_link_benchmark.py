@@ -113,8 +113,7 @@ def test_two_runs_of_each_data_set(
         for figure, line in zip(FIGURES, block[2:], strict=True):
             values = [float(row[figure]) for row in rows if row["metric"] == metric]
             mean, deviation = statistics.mean(values), statistics.stdev(values)
-            kept = about["statistics"][metric] if metric else None
-            assert kept[figure] == pytest.approx({"mean": mean, "std": deviation})
+            assert about["statistics"][metric][figure] == pytest.approx({"mean": mean, "std": deviation})
             assert line.strip() == f"{figure.replace('_', ' ').title()}: {100 * mean:.2f} ± {100 * deviation:.2f}"
     # every second epoch was told, and the figures of a run follow from what was told
     lines = printed.splitlines()
