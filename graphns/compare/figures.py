@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from graphns.compare.columns import rate
 from graphns.compare.files import replacing, write_text
 from graphns.compare.layout import Layout
 from graphns.compare.table import Row
@@ -224,11 +225,23 @@ def speed(rows: list[Row], layout: Layout) -> Figure | None:
                 panel.barh(at, row[key], 0.62, color=_colour(row))
         panel.set_title(title)
         panel.grid(axis="x")
-        if logarithmic and any(row[key] for row in rows):
+        values = [row[key] for row in rows if row[key]]
+        if logarithmic and values:
             panel.set_xscale("log")
+            if max(values) < 100 * min(values):
+                _few_ticks(panel)
     axes[0].set_yticks(range(len(rows)), [row["name"] for row in reversed(rows)])
     _legend(figure, rows)
     return figure
+
+
+def _few_ticks(axes: Axes) -> None:
+    """Numbers that a short logarithmic axis has room for; matplotlib writes one at each of its minor ticks."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: rate(value)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 _FIGURES: dict[str, Callable[[list[Row], Layout], Figure | None]] = {
