@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,8 +20,9 @@ from graphns.streams import Stream
 _DRAWS, _ORDER = 102, 104  # streams of the audit, apart from those of training
 LEAST_DRAWS = 100_000  # usable ones, for a share of few in a thousand
 _MOST_ROUNDS = 64  # over the positives, of a sampler that finds little to draw
-_SCORES = 1 << 20  # scores that hardness sorts in all; at least so many anchors:
-_LEAST_ROWS = 64
+_SCORES = 1 << 20  # scores that hardness sorts in all, over so many batches at most:
+_BATCHES = 16
+_LEAST_ROWS = 4  # of each
 
 
 @torch.no_grad()
@@ -39,32 +41,33 @@ def audit_links(model: LinkModel, data: LinkData, sampler: Sampler, config: Link
 
     Returns:
         `false_negatives`: the share of draws that are validation or test positives; of an undirected graph in either
-        direction. `draws`: how many. `hardness`: see `metrics.negatives.hardness`, over some anchors; None where the
-        sampler replaces both ends. `negatives_per_second`: None where nothing is drawn. All None for vectors.
+        direction. `draws`: how many. `hardness`: see `metrics.negatives.hardness`, over some anchors of each batch;
+        None where the sampler replaces both ends. `negatives_per_second`: None where all candidates are taken. Of
+        vectors, which are no nodes, the speed alone.
     """
     model.eval()
     held_out = data.joined("valid", "test")
+    size = min(config.batch_size or data.train.shape[1], data.train.shape[1])
+    batches = min(_BATCHES, 1 + LEAST_DRAWS // (size * config.k))
+    most = max(_LEAST_ROWS, _SCORES // data.num_nodes // batches)
     drawn = hit = 0
-    found: dict[str, Any] = {"false_negatives": None, "draws": None, "hardness": None, "negatives_per_second": None}
-    first: tuple[Query, Negatives] | None = None
+    shares: list[float] = []
     for query, negatives in _asked(model, data, sampler, config.replace(corrected=False), epoch):
-        first = first or (query, negatives)
         if negatives.vectors is not None:
-            break
+            return {"false_negatives": None, "draws": None, "hardness": None,
+                    "negatives_per_second": speed(sampler, query)}
         source, target = negatives.pairs(query)
         drawn, hit = drawn + len(source), hit + int(held_out.has_edge(source, target).sum())
+        if negatives.anchor is None and len(shares) < batches:
+            # of every batch, for its draws may have much in common
+            shares.append(hardness(*some_rows(query, negatives, most), data.num_nodes, _SCORES))
         if drawn >= LEAST_DRAWS:
             break
-    assert first is not None  # links have training positives
-    query, negatives = first
-    if negatives.vectors is None and drawn:
-        found.update(false_negatives=hit / drawn, draws=drawn)
-        if negatives.anchor is None:
-            most = max(_LEAST_ROWS, _SCORES // data.num_nodes)
-            found["hardness"] = hardness(*some_rows(query, negatives, most), data.num_nodes, _SCORES)
-    if negatives.vectors is not None or len(negatives.ids) > 1 or negatives.ids.shape[1] < data.num_nodes:
-        found["negatives_per_second"] = speed(sampler, query)
-    return found
+    usable = [share for share in shares if not math.isnan(share)]
+    every = len(negatives.ids) == 1 and negatives.ids.shape[1] >= data.num_nodes
+    return {"false_negatives": hit / drawn if drawn else None, "draws": drawn,
+            "hardness": math.fsum(usable) / len(usable) if usable else None,
+            "negatives_per_second": None if every else speed(sampler, query)}
 
 
 def _asked(model: LinkModel, data: LinkData, sampler: Sampler, config: LinkConfig,

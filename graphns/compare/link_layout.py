@@ -32,8 +32,8 @@ def metric_name(key: str) -> str:
 
 def _meaning(key: str) -> str:
     k = key.removeprefix("hits@")
-    return _MEANINGS.get(key, f"Share of test edges that reach rank {k}: among shared negatives those that score above "
-                              f"the {k}-th best, as OGB counts; among own negatives by their rank, ties at the middle.")
+    return _MEANINGS.get(key, f"Share of test edges with fewer than {k} of the shared negatives at or above their "
+                              f"score, as OGB counts; where each has its own, share of ranks that are at most {k}.")
 
 
 def link_layout(metric: str) -> Layout:
@@ -84,4 +84,4 @@ def _lead(data: dict[str, Any]) -> str:
     kind = "edges" if data["undirected"] else "directed edges"
     features = f"{data['features']:,} features" if data["features"] else "no features"
     return (f"{data['nodes']:,} nodes, {data['edges']:,} training {kind}, {data['valid']:,} for validation, "
-            f"{data['test']:,} for the test, {features} · {data['negatives']}")
+            f"{data['test']:,} for the test, {features} · ranked among {data['negatives']}")

@@ -57,7 +57,8 @@ class LinkSettings:
         """Settings from what a user writes.
 
         Raises:
-            ValueError: an unknown sampler, option, module, encoder or decoder, or a count below 1.
+            ValueError: an unknown sampler, option, module, encoder or decoder, a count below 1, or a correction of
+                single negatives.
 
         Example:
             >>> LinkSettings.make(samplers="uniform,dns", decoder="dot").config().decoder
@@ -68,7 +69,10 @@ class LinkSettings:
         settings = cls(data, specs.parse_list(samplers or DEFAULT_SAMPLERS, GIVEN),
                        None if root is None else str(root), threads=threads or len(cores()), imports=imports, **rest)
         check_counts(settings)
-        settings.config()  # it refuses what it does not know
+        config = settings.config()  # it refuses what it does not know
+        if settings.corrected and config.k == 1:
+            raise ValueError("the correction weighs the negatives of a positive against one another, and k = 1 leaves "
+                             "nothing to weigh: give --k 2 or more with --corrected")
         return settings
 
     def config(self) -> LinkConfig:

@@ -76,7 +76,8 @@ def plan(settings: LinkSettings, data: LinkData) -> dict[str, Any]:
             "negatives": f"Of a positive, {sides} is replaced; candidates are all nodes but the anchor and its known "
                          "neighbours, by training edges alone. Validation and test edges can be drawn: to leave them "
                          "out would tell the model where they are. "
-                         f"Samplers that choose from a pool have {POOL_FACTOR} k candidates unless named otherwise.",
+                         f"Samplers that choose from a pool have {POOL_FACTOR} k candidates unless named otherwise. "
+                         "In-batch takes k positives of the step, the same for all.",
             "pairing": "One seed means the same initial weights and the same order and sides of the positives for "
                        "every sampler; only the negatives differ. The split is one for all seeds. Seeds are 0, 1, and "
                        "so on, fixed beforehand.",
@@ -98,7 +99,7 @@ def _negatives(data: LinkData) -> str:
     shape = data.test.negative.shape
     count = f"{shape[-1]:,} negatives " + ("of each test edge's own" if data.test.own else "that test edges share")
     return {"heart": f"HeaRT's hard negatives: {count}", "ogb": f"OGB's negatives: {count}",
-            "random": f"pairs without an edge, drawn at random: {count}"}.get(data.setting, count)
+            "random": f"random pairs without an edge: {count}"}.get(data.setting, count)
 
 
 def layout(plan: dict[str, Any]) -> Layout:
