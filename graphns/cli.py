@@ -22,10 +22,12 @@ from graphns.commands.sample import sample
 from graphns.commands.train_link import train_link
 from graphns.commands.train_node import train_node
 from graphns.compare.audit_command import audit
+from graphns.compare.compare_command import compare
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
                   context_settings={"help_option_names": ["-h", "--help"]})
 app.command()(audit)
+app.command()(compare)
 app.command()(sample)
 app.add_typer(train := typer.Typer(help="Train a method and keep what it learns.", rich_markup_mode=None), name="train")
 train.command("link")(train_link)
@@ -85,41 +87,6 @@ def list_(
         table.add_row(row.name, row.kind, family, ", ".join(row.aliases), ", ".join(row.needs), row.summary)
     console = Console()
     (console if console.is_terminal else Console(width=150)).print(table)
-
-
-@app.command()
-def compare(
-    data: Annotated[str, typer.Option(help="Data set; digits is built in.")] = "digits",
-    root: Annotated[Path | None, typer.Option(help="Folder that holds the data sets.")] = None,
-    samplers: Annotated[str | None, typer.Option(help="Names separated by commas, options as "
-                                                      "name:option=value; all-fitting: every one that fits. "
-                                                      "Default: some of every family.")] = None,
-    method: Annotated[str, typer.Option(help="What is trained: grace, dgi, ...; a wrong name lists them.")] = "grace",
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of each sampler: seeds 0, 1, ...")] = 3,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Training epochs; default: set for the data.")] = None,
-    k: Annotated[int | None, typer.Option(min=1, help="Negatives per node; default: set for the data.")] = None,
-    exclude: Annotated[str, typer.Option(help="self (as GRACE does) or neighbors.")] = "self",
-    corrected: Annotated[bool, typer.Option("--corrected", help="Train with the log-probability correction.")] = False,
-    split: Annotated[str | None, typer.Option(help="public or random; default: public, where there is one.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the results; a run cut off goes on there.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of each run; default: all cores.")] = None,
-    module: Annotated[list[str] | None, typer.Option("--import", help="Import this module first: it may register "
-                                                                      "samplers. May be repeated.")] = None,
-) -> None:
-    """Train one contrastive model under several samplers and report what each changes."""
-    from graphns.compare.run import compare as run
-    from graphns.compare.settings import Settings
-
-    settings = Settings.make(data, root=root, samplers=samplers, seeds=seeds, epochs=epochs, k=k, exclude=exclude,
-                             split=split, corrected=corrected, threads=threads, method=method,
-                             imports=tuple(module or ()))
-    raise typer.Exit(run(settings, out or Path(f"graphns-compare-{Path(settings.data).stem}"), command=_command_line()))
-
-
-def _command_line() -> str:
-    import shlex
-
-    return shlex.join(["graphns", *sys.argv[1:]])
 
 
 def _is_users(error: Exception) -> bool:

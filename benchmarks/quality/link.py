@@ -33,8 +33,9 @@ from rows import Rows
 from sampler_report import report
 
 from graphns.base import Sampler
-from graphns.commands.link_run import LinkRun, LinkSource
+from graphns.commands.link_run import LinkRun
 from graphns.commands.run_folder import setting
+from graphns.compare.link_source import LinkSource
 from graphns.compare.specs import parse_list
 from graphns.compare.surroundings import machine, versions
 from graphns.data.link import LinkData

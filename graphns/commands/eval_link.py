@@ -29,7 +29,8 @@ def eval_link(
     from dataclasses import replace
 
     from graphns.commands.link_evaluation import evaluate_link, table, to_csv
-    from graphns.commands.link_run import LinkSource, read_run
+    from graphns.commands.link_run import read_run
+    from graphns.compare.link_source import LinkSource
 
     folder = None if root is None else str(root)
     source = None

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from graphns.commands.link_run import LinkSource, read_model, read_run
+from graphns.commands.link_run import read_model, read_run
 from graphns.compare.files import write_text
+from graphns.compare.link_source import LinkSource
 from graphns.metrics.links import LinkEvaluation, evaluate_links
 from graphns.pipelines.link_prediction import evaluate
 from graphns.scorers.heuristics import HEURISTICS

@@ -14,51 +14,14 @@ from graphns.base import Sampler
 from graphns.commands.run_folder import logger_names, make_loggers, progress_bar, run_folder, setting
 from graphns.compare import specs
 from graphns.compare.files import replacing, write_json
+from graphns.compare.link_source import GIVEN, LinkSource, link_sampler
 from graphns.compare.settings import import_module
 from graphns.data.link import LinkData
-from graphns.data.link_loading import load_links
 from graphns.pipelines.link_config import LinkConfig
 from graphns.pipelines.link_model import LinkModel
 from graphns.pipelines.link_prediction import LinkResult, train
 
-GIVEN = {"model": None, "features": "features", "pairs": None, "vectors": None}
-"""What training on links can give to samplers that need it, and the option that takes it."""
-POOL_FACTOR = 4  # a sampler that chooses from a pool has this many times k candidates, unless told otherwise
 _OURS = ("config.yaml", "checkpoint.pt", "embeddings.npy", "model.pt", "result.json", "metrics", "tensorboard")
-
-
-@dataclass(frozen=True)
-class LinkSource:
-    """Which data, and how they are split; the arguments of `load_links`.
-
-    Args:
-        data: name, file or folder.
-        root: folder of the data sets; None: the usual one.
-        setting: "heart" or "existing", where a set has both.
-        val: share of the edges for validation, where the split is drawn.
-        test: share for the test.
-        split_seed: of that split.
-        normalize: whether features are divided by the sum of their row; None: as usual for the data.
-        features: whether features are read.
-    """
-
-    data: str
-    root: str | None = None
-    setting: str | None = None
-    val: float = 0.05
-    test: float = 0.1
-    split_seed: int = 0
-    normalize: bool | None = None
-    features: bool = True
-
-    def load(self) -> LinkData:
-        """The data.
-
-        Raises:
-            ValueError: they cannot be had; see `load_links`.
-        """
-        return load_links(self.data, self.root, setting=self.setting, val=self.val, test=self.test,
-                          seed=self.split_seed, normalize=self.normalize, features=self.features)
 
 
 @dataclass(frozen=True)
@@ -146,16 +109,7 @@ class LinkRun:
 
     def sampler(self, data: LinkData) -> Sampler | None:
         """The sampler over the training graph; None: the pipeline's own."""
-        if self.spec is None:
-            return None
-
-        def features() -> torch.Tensor:
-            if data.x is None:
-                raise ValueError(f"{self.spec.text if self.spec else ''} needs features, and {data.name} has none")
-            return data.x if isinstance(data.x, torch.Tensor) else data.x.to_dense()
-
-        return self.spec.build(data.graph, exclude="neighbors", popularity="edges", features=features,
-                               pool=POOL_FACTOR * self.config.k)
+        return None if self.spec is None else link_sampler(self.spec, data, self.config.k)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values: what decides the run."""

@@ -41,7 +41,8 @@ def train_link(
 ) -> None:
     """Learn to tell edges from non-edges and keep the model: model.pt, embeddings.npy, result.json, metrics."""
     from graphns.commands.link_evaluation import table
-    from graphns.commands.link_run import LinkRun, LinkSource
+    from graphns.commands.link_run import LinkRun
+    from graphns.compare.link_source import LinkSource
 
     source = LinkSource(data, None if root is None else str(root), evaluation, val, test, split_seed, normalize,
                         features)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import time
-from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from graphns.base import Negatives, Query, Sampler
+from graphns.base import Sampler
+from graphns.compare.draws import some_rows, speed
 from graphns.compare.statistics import Estimate, estimate
 from graphns.data.node import NodeData
 from graphns.metrics.negatives import false_negatives, hardness
@@ -18,9 +16,8 @@ from graphns.pipelines.grace import Grace, View, every_node, make_views
 from graphns.pipelines.grace_config import GraceConfig
 from graphns.streams import Stream
 
-_VIEWS, _DRAWS, _SPEED = 101, 102, 103  # streams of the audit, apart from those of training
+_VIEWS, _DRAWS = 101, 102  # streams of the audit, apart from those of training
 _MOST_ROWS = 2048  # anchors whose hardness is measured: each needs the scores of every candidate
-_SECONDS = 0.3  # of drawing, for the speed
 
 
 def audit(model: Grace, data: NodeData, sampler: Sampler, config: GraceConfig, *, epoch: int,
@@ -55,7 +52,7 @@ def audit(model: Grace, data: NodeData, sampler: Sampler, config: GraceConfig, *
         found[form] = of_gradient(model, data, views, sampler, each, stream, epoch, streams, true).as_dict()
     with torch.no_grad():
         found["false_negatives"] = false_negatives(query, negatives, data.y)
-        found["hardness"] = hardness(*_some_rows(query, negatives), data.num_nodes)
+        found["hardness"] = hardness(*some_rows(query, negatives, _MOST_ROWS), data.num_nodes)
         found["negatives_per_second"] = None if every else speed(sampler, query)
     return found
 
@@ -75,26 +72,3 @@ def of_gradient(model: Grace, data: NodeData, views: tuple[View, View], sampler:
     drawn = torch.stack([gradient(model, data, views, sampler, config, stream.child(_DRAWS, number), epoch)
                          for number in range(streams)])
     return estimate(drawn, true)
-
-
-def speed(sampler: Sampler, query: Query) -> float:
-    """Usable (anchor, negative) pairs a second, drawing alone."""
-    count, spent, number = 0, 0.0, 0
-    while spent < _SECONDS:
-        asked = replace(query, stream=query.stream.child(_SPEED, number))
-        start = time.perf_counter()
-        negatives = sampler(asked)
-        spent += time.perf_counter() - start
-        count += int(negatives.mask.sum())
-        number += 1
-    return count / spent if count else math.nan
-
-
-def _some_rows(query: Query, negatives: Negatives) -> tuple[Query, Negatives]:
-    """A part of the rows, spread evenly, where there are many."""
-    if query.batch_size <= _MOST_ROWS:
-        return query, negatives
-    rows = torch.arange(_MOST_ROWS, device=query.device) * query.batch_size // _MOST_ROWS
-    ids = negatives.ids if len(negatives.ids) == 1 else negatives.ids[rows]
-    some = replace(query, anchor=query.anchor[rows], positive=query.positive[rows], row=query.row[rows])
-    return some, Negatives(ids, None, negatives.mask[rows])

@@ -1,4 +1,4 @@
-"""Four figures of a comparison, each as PNG and SVG; colours keep the families apart for colour-blind eyes too."""
+"""The figures of a comparison, each as PNG and SVG; colours keep the families apart for colour-blind eyes too."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from graphns.compare.columns import rate
 from graphns.compare.files import replacing, write_text
+from graphns.compare.layout import Layout
 from graphns.compare.table import Row
 
 if TYPE_CHECKING:
@@ -24,16 +26,16 @@ STYLE: Any = {"font.size": 9.5, "axes.spines.top": False, "axes.spines.right": F
           "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left"}
 
 
-def draw(rows: list[Row], folder: Path) -> dict[str, str]:
-    """Write every figure that has data into `folder`; gives each one's SVG, fit to stand inside an HTML page."""
+def draw(rows: list[Row], folder: Path, layout: Layout) -> dict[str, str]:
+    """Write every figure of `layout.captions` that has data; gives each one's SVG, fit to stand in an HTML page."""
     import matplotlib
 
     folder.mkdir(exist_ok=True)
     found = {}
-    ran = [row for row in rows if row["accuracy"] is not None]
-    for name, function in _FIGURES.items():
+    ran = [row for row in rows if row[layout.score] is not None]
+    for name in layout.captions:
         with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
-            figure = function(ran)
+            figure = _FIGURES[name](ran, layout)
             if figure is None:
                 continue
             with replacing(folder / f"{name}.png") as path:
@@ -75,22 +77,22 @@ def _legend(figure: Figure, rows: list[Row]) -> None:
     figure.legend(handles=marks, loc="outside upper center", ncols=len(marks), frameon=False, fontsize=8.5)
 
 
-def accuracy(rows: list[Row]) -> Figure | None:
-    """Accuracy of each row, its seeds and their mean; and the paired difference to uniform with its interval."""
+def score(rows: list[Row], layout: Layout) -> Figure | None:
+    """What rows are compared by, each seed and the mean; and the paired difference to uniform with its interval."""
     if not rows:
         return None
     paired = any(row["low"] is not None and not math.isnan(row["low"]) for row in rows)
     figure, axes = _new(9.6 if paired else 6.4, 1.1 + 0.34 * len(rows), 1 + paired, sharey=True, squeeze=False)
     left, right = axes[0][0], axes[0][-1]
     for at, row in enumerate(reversed(rows)):
-        colour, values = _colour(row), [100 * value for value in row["accuracies"].values()]
+        colour, values = _colour(row), [100 * value for value in row["scores"].values()]
         left.plot(values, [at] * len(values), "o", color=colour, alpha=0.55, markersize=5, markeredgewidth=0)
-        left.plot(100 * row["accuracy"], at, "|", color="#222222", markersize=13, markeredgewidth=2)
+        left.plot(100 * row[layout.score], at, "|", color="#222222", markersize=13, markeredgewidth=2)
         if paired and row["difference"] is not None:
             right.plot([100 * row["low"], 100 * row["high"]], [at, at], color=colour, linewidth=2.2)
             right.plot(100 * row["difference"], at, "D", color=colour, markersize=6, markeredgecolor="white")
     left.set_yticks(range(len(rows)), [row["name"] for row in reversed(rows)])
-    left.set_xlabel("test accuracy, % (dots: seeds; bar: mean)")
+    left.set_xlabel(f"test {layout.title}, % (dots: seeds; bar: mean)")
     left.grid(axis="x")
     if paired:
         right.axvline(0, color=COLOURS["static"], linewidth=0.9, linestyle="--", zorder=0)
@@ -100,25 +102,26 @@ def accuracy(rows: list[Row]) -> Figure | None:
     return figure
 
 
-def tradeoff(rows: list[Row]) -> Figure | None:
-    """Accuracy against the share of false negatives, and against hardness."""
+def tradeoff(rows: list[Row], layout: Layout) -> Figure | None:
+    """What rows are compared by, against the share of false negatives, and against hardness."""
     rows = [row for row in rows if row["false_negatives"] is not None or row["hardness"] is not None]
     if not rows:
         return None
     figure, axes = _new(9.2, 4.1, 2, sharey=True)
-    _scatter(axes[0], [row for row in rows if row["false_negatives"] is not None], "false_negatives")
-    _scatter(axes[1], [row for row in rows if row["hardness"] is not None], "hardness")
-    axes[0].set_xlabel("drawn negatives of the anchor's class, %")
+    _scatter(axes[0], [row for row in rows if row["false_negatives"] is not None], "false_negatives",
+             layout.score)
+    _scatter(axes[1], [row for row in rows if row["hardness"] is not None], "hardness", layout.score)
+    axes[0].set_xlabel(f"drawn negatives {layout.false_negatives}, %")
     axes[1].set_xlabel("hardness: candidates scored below the drawn one, %")
-    axes[0].set_ylabel("test accuracy, %")
+    axes[0].set_ylabel(f"test {layout.title}, %")
     _legend(figure, rows)
     return figure
 
 
-def _scatter(axes: Axes, rows: list[Row], key: str) -> None:
+def _scatter(axes: Axes, rows: list[Row], key: str, score_key: str) -> None:
     axes.margins(0.25, 0.15)
     axes.grid()
-    points = [(100 * row[key], 100 * row["accuracy"]) for row in rows]
+    points = [(100 * row[key], 100 * row[score_key]) for row in rows]
     for row, (x, y) in zip(rows, points, strict=True):
         axes.plot(x, y, "o", color=_colour(row), markersize=7, markeredgecolor="white")
     _label(axes, [row["name"] for row in rows], points)
@@ -157,7 +160,7 @@ _PLACES = [(0, 1, 0), (0, -1, 0), (0, 0, 11), (0, 0, -11), *(
     (4 + abs(dy) / 4, dx, dy) for dy in (14, -14, 26, -26, 38, -38, 50, -50, 62, -62) for dx in (2, -2))]
 
 
-def gradient(rows: list[Row]) -> Figure | None:
+def gradient(rows: list[Row], layout: Layout) -> Figure | None:
     """Bias and variance of each sampler's gradient, uncorrected and corrected, and the cosine of one draw's."""
     rows = [row for row in rows if row["bias"] is not None]
     if not rows:
@@ -206,7 +209,7 @@ def _floor(rows: list[Row], key: str) -> float:
     return min(values, default=1.0) / 3
 
 
-def speed(rows: list[Row]) -> Figure | None:
+def speed(rows: list[Row], layout: Layout) -> Figure | None:
     """Negatives a second, time of an epoch, and memory that training adds."""
     rows = [row for row in rows if row["seconds_per_epoch"] is not None]
     if not rows:
@@ -222,13 +225,25 @@ def speed(rows: list[Row]) -> Figure | None:
                 panel.barh(at, row[key], 0.62, color=_colour(row))
         panel.set_title(title)
         panel.grid(axis="x")
-        if logarithmic and any(row[key] for row in rows):
+        values = [row[key] for row in rows if row[key]]
+        if logarithmic and values:
             panel.set_xscale("log")
+            if max(values) < 100 * min(values):
+                _few_ticks(panel)
     axes[0].set_yticks(range(len(rows)), [row["name"] for row in reversed(rows)])
     _legend(figure, rows)
     return figure
 
 
-_FIGURES: dict[str, Callable[[list[Row]], Figure | None]] = {
-    "accuracy": accuracy, "tradeoff": tradeoff, "gradient": gradient, "speed": speed,
+def _few_ticks(axes: Axes) -> None:
+    """Numbers that a short logarithmic axis has room for; matplotlib writes one at each of its minor ticks."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: rate(value)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+_FIGURES: dict[str, Callable[[list[Row], Layout], Figure | None]] = {
+    "accuracy": score, "metric": score, "tradeoff": tradeoff, "gradient": gradient, "speed": speed,
 }

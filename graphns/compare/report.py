@@ -5,21 +5,9 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from graphns.compare.settings import REFERENCES
-from graphns.compare.table import BASELINE, COLUMNS, GROUPS, Row, verdicts
+from graphns.compare.layout import BASELINE, Layout
+from graphns.compare.table import Row, verdicts
 
-_CAPTIONS = {
-    "accuracy": ("Accuracy", "Left: every seed, and the mean. Right: the mean difference to uniform under the same "
-                 "seeds. The seed moves all samplers together, so the spread on the left says little about a "
-                 "difference; an interval on the right that covers 0 shows none."),
-    "tradeoff": ("Accuracy against what was drawn", "Hard negatives score high for the model. Both shares are measured "
-                 "at the frozen checkpoint."),
-    "gradient": ("Bias and variance of the gradient", "At the frozen checkpoint, relative to the gradient over all "
-                 "negatives. Filled: uncorrected; open: with the log-probability correction; a line joins the two. "
-                 "Zeros stand at the lower or left edge."),
-    "speed": ("Speed and memory", "Drawing alone, a whole training epoch, and the memory that training adds to the "
-              "loaded program."),
-}
 WORDS = ("family", "verdict")
 _WORD = ' class="word"'
 _STYLE = """
@@ -42,7 +30,7 @@ pre{background:#f6f6f6;padding:.8rem;overflow-x:auto;font-size:.8rem}
 """
 
 
-def render(rows: list[Row], figures: dict[str, str], config: dict[str, Any], config_text: str) -> str:
+def render(rows: list[Row], figures: dict[str, str], config: dict[str, Any], config_text: str, layout: Layout) -> str:
     """The whole page.
 
     Args:
@@ -50,23 +38,24 @@ def render(rows: list[Row], figures: dict[str, str], config: dict[str, Any], con
         figures: SVG of each figure by name.
         config: settings, protocol and data, as in config.yaml.
         config_text: that file.
+        layout: of the task.
     """
     data = config["data"]
     seeds = config["settings"]["seeds"]
     drawn = "".join(
         f'<figure role="img" aria-label="{escape(title)}">{figures[name]}<figcaption><b>{escape(title)}.</b> '
         f"{escape(text)}</figcaption></figure>"
-        for name, (title, text) in _CAPTIONS.items() if name in figures)
-    meanings = "".join(f"<dt>{escape(column.title)}</dt><dd>{escape(column.meaning)}</dd>" for column in COLUMNS)
+        for name, (title, text) in layout.captions.items() if name in figures)
+    meanings = "".join(f"<dt>{escape(column.title)}</dt><dd>{escape(column.meaning)}</dd>" for column in layout.columns)
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <title>graphns compare: {escape(data["name"])}</title><style>{_STYLE}</style></head><body>
-<h1>Negative samplers on {escape(data["name"])}</h1>
-<p class="lead">{data["nodes"]:,} nodes, {data["edges"]:,} edges (both directions), {data["features"]:,} features,
-{data["classes"]} classes · {seeds} seed{"s" if seeds != 1 else ""} · {escape(config["protocol"]["training"])}</p>
-{_findings(rows, seeds)}
+<h1>Negative samplers on {layout.subject}{escape(data["name"])}</h1>
+<p class="lead">{escape(layout.lead(data))} · {seeds} seed{"s" if seeds != 1 else ""} · \
+{escape(config["protocol"]["training"])}</p>
+{_findings(rows, seeds, layout)}
 <h2>Results</h2>
-{"".join(_table(rows, group) for group in GROUPS)}
+{"".join(_table(rows, group, layout) for group in layout.groups)}
 {_faults(rows)}
 <h2>Figures</h2>
 {drawn}
@@ -80,8 +69,8 @@ def render(rows: list[Row], figures: dict[str, str], config: dict[str, Any], con
 """
 
 
-def _findings(rows: list[Row], seeds: int) -> str:
-    found = verdicts(rows)
+def _findings(rows: list[Row], seeds: int, layout: Layout) -> str:
+    found = verdicts(rows, layout.references)
     judged = sum(len(names) for verdict, names in found.items() if verdict != "no interval")
     lines = []
     for verdict, words in (("better", "Better than uniform"), ("worse", "Worse than uniform"),
@@ -93,26 +82,26 @@ def _findings(rows: list[Row], seeds: int) -> str:
                else "one seed gives no interval" if seeds < 2 else "no two samplers finished")
         return f"<p>No verdicts: {why}.</p>"
     by_chance = f"{0.05 * judged:.1f}"
-    lines.append(_references(rows))
+    lines.append(_references(rows, layout))
     return (f"<ul>{''.join(lines)}</ul><p>Each verdict is one 95 % interval of a paired difference over {seeds} seeds, "
             f"not adjusted for their number: of {judged} comparisons without any true difference, {by_chance} would "
             "still be called one on average. 'No difference' means that these seeds show none, not that there is "
             "none.</p>")
 
 
-def _references(rows: list[Row]) -> str:
-    found = {row["name"]: row for row in rows if row["name"] in (*REFERENCES, "all") and row["accuracy"] is not None}
-    words = ", ".join(f"{name} {100 * row['accuracy']:.1f} %" for name, row in found.items())
+def _references(rows: list[Row], layout: Layout) -> str:
+    found = {row["name"]: row for row in rows
+             if row["name"] in (*layout.references, "all") and row[layout.score] is not None}
+    words = ", ".join(f"{name} {layout.show(layout.score, row[layout.score])}" for name, row in found.items())
     text = f"<li><b>For comparison:</b> {escape(words)}.</li>"
-    untrained = found.get(REFERENCES[1])
-    if untrained is not None and untrained["verdict"] == "better":
-        text += ("<li><b>Mind:</b> on these data the untrained encoder is better than training with uniform negatives, "
-                 "so what separates the samplers here is no gain from training.</li>")
+    above = [name for name in layout.judges if name in found and found[name]["verdict"] == "better"]
+    if above:
+        text += f"<li><b>Mind:</b> {escape(layout.mind.format(names=', '.join(above)))}</li>"
     return text
 
 
-def _table(rows: list[Row], group: str) -> str:
-    columns = [column for column in COLUMNS if column.group == group]
+def _table(rows: list[Row], group: str, layout: Layout) -> str:
+    columns = [column for column in layout.columns if column.group == group]
     shown = [row for row in rows if any(row[column.key] is not None for column in columns if column.key != "seeds")]
     if group != "quality":
         shown = [row for row in shown if any(row[column.key] is not None for column in columns)]
@@ -125,7 +114,7 @@ def _table(rows: list[Row], group: str) -> str:
         cells = "".join(_cell(column.key, column.show(row[column.key])) for column in columns)
         kind = "reference" if row["family"] == "reference" else "baseline" if row["name"] == BASELINE else "sampler"
         body.append(f'<tr class="{kind}"><th scope="row">{escape(row["name"])}</th>{cells}</tr>')
-    return (f'<div class="scroll"><table><caption>{escape(GROUPS[group])}</caption><thead><tr>'
+    return (f'<div class="scroll"><table><caption>{escape(layout.groups[group])}</caption><thead><tr>'
             f'<th scope="col">sampler</th>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>')
 
 

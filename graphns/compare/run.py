@@ -12,24 +12,27 @@ from typing import Any
 
 import yaml
 
-from graphns.compare import figures, report, specs, table, tasks
+from graphns.compare import figures, report, specs, table, task_kinds
 from graphns.compare.files import read_json, write_json, write_text
-from graphns.compare.settings import GIVEN, Settings, file_name
+from graphns.compare.link_settings import LinkSettings
+from graphns.compare.settings import Settings, file_name
 from graphns.compare.show import Progress, print_tables, tell
 from graphns.compare.surroundings import machine, versions
+from graphns.compare.trainings import CHECKPOINT
 from graphns.compare.worker import Workshop, perform
 
 Do = Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], dict[str, Any]]
 
 
-def compare(settings: Settings, folder: Path, *, command: str = "", isolate: bool = True, quiet: bool = False) -> int:
+def compare(settings: Settings | LinkSettings, folder: Path, *, command: str = "", isolate: bool = True,
+            quiet: bool = False) -> int:
     """Run what is missing of a comparison, then write its tables, figures and report into `folder`.
 
     Every finished run is kept as a small file; the same settings in the same folder do only what is missing, and may
     name more samplers or seeds.
 
     Args:
-        settings: what to compare.
+        settings: what to compare, and at which task.
         folder: made if it is not there.
         command: what the user typed, for the record.
         isolate: each run in its own process, as times and memory need it; False: all in this one.
@@ -41,29 +44,31 @@ def compare(settings: Settings, folder: Path, *, command: str = "", isolate: boo
     Raises:
         ValueError: the data cannot be had, no sampler fits them, or the folder holds results of other settings.
     """
-    unfit = specs.misfits(settings.samplers, GIVEN, settings.data)
+    tasks = task_kinds.module(settings.task)
+    unfit = specs.misfits(settings.samplers, tasks.GIVEN, settings.data)
     with _worker(folder, isolate) as do:
-        data = tasks.load(settings.data, settings.root)
+        data = tasks.load(settings)
         plan = tasks.plan(settings, data)
         config = {"command": command, "started": datetime.now(UTC).isoformat(timespec="seconds"),
                   "settings": settings.as_dict(), **plan, "versions": versions(), "machine": machine()}
         _check_folder(folder, settings, config)
-        tasks.save_data(data, folder / "runs" / "data.pt")
+        tasks.save_data(data, folder / "runs" / tasks.DATA)
         write_text(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
         if not quiet:
             tell([f"{text}: not run: {reason}" for text, reason in unfit.items()])
-        results, faults, failed = _run_all(settings, config, folder, do, quiet, unfit)
-    (folder / "runs" / "data.pt").unlink()
+        results, faults, failed = _run_all(settings, tasks.all_tasks(settings), config, folder, do, quiet, unfit)
+    (folder / "runs" / tasks.DATA).unlink()
     names = [name for name in dict.fromkeys(task["name"] for task in tasks.all_tasks(settings))
-             if name != tasks.CHECKPOINT]
-    rows = table.gather(names, results, faults)
-    write_text(folder / "results.csv", table.results_csv(names, results))
-    write_text(folder / "summary.csv", table.summary_csv(rows))
-    drawn = figures.draw(rows, folder / "figures")
+             if name != CHECKPOINT]
+    layout = tasks.layout(plan)
+    rows = table.gather(names, results, faults, layout)
+    write_text(folder / "results.csv", table.results_csv(names, results, layout))
+    write_text(folder / "summary.csv", table.summary_csv(rows, layout))
+    drawn = figures.draw(rows, folder / "figures", layout)
     text = (folder / "config.yaml").read_text(encoding="utf-8")
-    write_text(folder / "report.html", report.render(rows, drawn, config, text))
+    write_text(folder / "report.html", report.render(rows, drawn, config, text, layout))
     if not quiet:
-        print_tables(rows, folder / "report.html")
+        print_tables(rows, folder / "report.html", layout)
     return 1 if failed else 0
 
 
@@ -88,7 +93,7 @@ def _worker(folder: Path, isolate: bool) -> Iterator[Do]:
             shutil.rmtree(folder)  # refused before anything was done
 
 
-def _check_folder(folder: Path, settings: Settings, config: dict[str, Any]) -> None:
+def _check_folder(folder: Path, settings: Settings | LinkSettings, config: dict[str, Any]) -> None:
     """Refuse a folder whose runs were made under other settings, plan or library versions."""
     (folder / "runs").mkdir(parents=True, exist_ok=True)
     path = folder / "runs" / "deciding.json"
@@ -96,23 +101,23 @@ def _check_folder(folder: Path, settings: Settings, config: dict[str, Any]) -> N
     ours = json.loads(json.dumps({**settings.deciding(), **config["training"], **versions, "data_nodes":
                                   config["data"]["nodes"], "data_edges": config["data"]["edges"]}))
     if path.is_file():
-        theirs = read_json(path)
-        for key in [*ours, *theirs]:
-            if ours.get(key) != theirs.get(key):
-                raise ValueError(f"{folder} holds results with {key} = {theirs.get(key)}, now it is {ours.get(key)}: "
+        # a record of nodes does not name its task
+        theirs, asked = {"task": "node", **read_json(path)}, {"task": "node", **ours}
+        for key in [*asked, *theirs]:
+            if asked.get(key) != theirs.get(key):
+                raise ValueError(f"{folder} holds results with {key} = {theirs.get(key)}, now it is {asked.get(key)}: "
                                  "name another folder with --out, or delete this one")
     write_json(path, ours)
 
 
-def _run_all(settings: Settings, config: dict[str, Any], folder: Path, do: Do, quiet: bool,
-             unfit: dict[str, str]) -> tuple[dict[str, dict[int, Any]], dict[str, str], bool]:
+def _run_all(settings: Settings | LinkSettings, todo: list[dict[str, Any]], config: dict[str, Any], folder: Path,
+             do: Do, quiet: bool, unfit: dict[str, str]) -> tuple[dict[str, dict[int, Any]], dict[str, str], bool]:
     results: dict[str, dict[int, Any]] = {}
-    todo = tasks.all_tasks(settings)
     faults = {task["name"]: "not run: " + unfit[task["sampler"]["text"]] for task in todo
               if task["kind"] == "train" and task["sampler"]["text"] in unfit}
     failed = False
     common = {"folder": str(folder.resolve()), "threads": settings.threads, "training": config["training"],
-              "imports": list(settings.imports)}
+              "imports": list(settings.imports), "task": settings.task}
     with Progress(len(todo), quiet) as progress:
         for task in todo:
             name, seed = task["name"], task["seed"]

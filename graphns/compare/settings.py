@@ -7,7 +7,7 @@ import re
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from graphns.compare import specs
 from graphns.compare.surroundings import cores
@@ -18,6 +18,8 @@ DEFAULT_SAMPLERS = "uniform,degree,random-walk,hardest,tempered,adversarial,in-b
 REFERENCES = ("raw features", "untrained encoder")
 GIVEN = {"model": None, "features": "features"}
 """What a comparison can give to samplers that need it, and the option that takes it."""
+FREE = ("samplers", "seeds", "corrected", "root", "imports")
+"""What decides no single result: which results are asked for, and where data and samplers lie."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class Settings:
     imports: tuple[str, ...] = field(default=())
     method: str = "grace"
 
+    task: ClassVar[str] = "node"
+
     @classmethod
     def make(cls, data: str = "digits", *, samplers: str | None = None, root: str | Path | None = None,
              threads: int | None = None, imports: tuple[str, ...] = (), method: str = "grace",
@@ -81,10 +85,7 @@ class Settings:
             if getattr(settings, name) not in choices:
                 known = ", ".join(str(choice) for choice in choices if choice)
                 raise ValueError(f"{name} must be one of {known}, got {getattr(settings, name)!r}")
-        for name in ("seeds", "epochs", "k", "threads"):
-            value = getattr(settings, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        check_counts(settings)
         if settings.streams < 2:
             raise ValueError(f"a variance needs at least 2 streams, got {settings.streams}")
         return settings
@@ -94,9 +95,20 @@ class Settings:
         return {**asdict(self), "samplers": [spec.text for spec in self.samplers], "imports": list(self.imports)}
 
     def deciding(self) -> dict[str, Any]:
-        """What decides a single result: all but which results are asked for, and where data and samplers lie."""
-        free = ("samplers", "seeds", "corrected", "root", "imports")
-        return {key: value for key, value in self.as_dict().items() if key not in free}
+        """What decides a single result; see `FREE`."""
+        return {key: value for key, value in self.as_dict().items() if key not in FREE}
+
+
+def check_counts(settings: Any) -> None:
+    """Refuse less than one seed, epoch, negative or thread; None stands for a default.
+
+    Raises:
+        ValueError: the message names the first such value.
+    """
+    for name in ("seeds", "epochs", "k", "threads"):
+        value = getattr(settings, name)
+        if value is not None and value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
 
 
 def import_module(name: str) -> None:

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from graphns.compare.table import BASELINE, COLUMNS, GROUPS, Row
+from graphns.compare.layout import BASELINE, Layout
+from graphns.compare.table import Row
 
 _COLOURS = {"better": "green", "worse": "red"}
 
@@ -77,13 +78,13 @@ def tell(lines: list[str]) -> None:
         console.print(Text(line), soft_wrap=True)
 
 
-def print_tables(rows: list[Row], report: Path) -> None:
-    """The three tables of the report on stdout, and where the report is."""
+def print_tables(rows: list[Row], report: Path, layout: Layout) -> None:
+    """The tables of the report on stdout, and where the report is."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=160)
-    for group, title in GROUPS.items():
-        columns = [column for column in COLUMNS if column.group == group]
+    for group, title in layout.groups.items():
+        columns = [column for column in layout.columns if column.group == group]
         shown = [row for row in rows if any(row[column.key] is not None for column in columns if column.key != "seeds")]
         if group != "quality":
             columns = [column for column in columns if any(row[column.key] is not None for row in rows)]

@@ -21,6 +21,7 @@ NEEDS = {
     "vectors": "training that scores vectors", "pairs": "training that takes pairs of its own",
 }
 """What the registry's `needs` mean, in words."""
+POOL_FACTOR = 4  # a sampler that chooses from a pool has this many times k candidates, unless told otherwise
 _WORDS: dict[str, Any] = {"true": True, "yes": True, "false": False, "no": False, "none": None}
 
 

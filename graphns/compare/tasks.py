@@ -1,8 +1,7 @@
-"""What one run does: a reference, the frozen checkpoint, or the training and audit of one sampler under one seed."""
+"""What one run on nodes does: a reference, the frozen checkpoint, or training and audit of a sampler under a seed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,22 @@ import torch
 from graphns.base import Sampler
 from graphns.compare import audit
 from graphns.compare.files import replacing
-from graphns.compare.memory import now_mb, peak_mb, reset_peak
-from graphns.compare.settings import REFERENCES, Settings, file_name, import_module
-from graphns.compare.specs import Spec
+from graphns.compare.layout import Layout
+from graphns.compare.node_layout import NODE
+from graphns.compare.settings import GIVEN as GIVEN
+from graphns.compare.settings import REFERENCES, Settings, import_module
+from graphns.compare.specs import POOL_FACTOR, Spec
+from graphns.compare.trainings import (
+    CHECKPOINT,
+    Report,
+    family,
+    forget,
+    frozen_path,
+    measured,
+    progress,
+    sampler_tasks,
+    unfinished,
+)
 from graphns.data import load as load_named
 from graphns.data.node import NodeData
 from graphns.metrics.probe import linear_probe
@@ -23,17 +35,15 @@ from graphns.pipelines.grace_config import GraceConfig
 from graphns.pipelines.node import fit
 from graphns.pipelines.node_config import NodeConfig
 
-Report = Callable[[dict[str, Any]], None]
-CHECKPOINT = "checkpoint"
-POOL_FACTOR = 4  # a sampler that chooses from a pool has this many times k candidates, unless told otherwise
+DATA = "data.pt"
 _LARGE = 8192  # nodes above which the checkpoint is trained with uniform negatives: all of them would take hours
 
 
-def load(name: str, root: str | None) -> NodeData:
+def load(settings: Settings) -> NodeData:
     """The data, with at least two classes to probe."""
-    data = load_named(name, root)
+    data = load_named(settings.data, settings.root)
     if data.num_classes < 2:
-        raise ValueError(f"{name} has {data.num_classes} class; a comparison by accuracy needs two")
+        raise ValueError(f"{settings.data} has {data.num_classes} class; a comparison by accuracy needs two")
     return data
 
 
@@ -102,17 +112,12 @@ def all_tasks(settings: Settings) -> list[dict[str, Any]]:
     audited = methods.find(settings.method).over_all
     if audited:
         found.append({"kind": "checkpoint", "name": CHECKPOINT, "seed": 0})
-    for spec in settings.samplers:
-        for corrected in (False, True) if settings.corrected and spec.name != "all" else (False,):
-            found.extend(_sampler_task(spec, seed, corrected, audited) for seed in seeds)
-    return found
+    return found + sampler_tasks(settings.samplers, seeds, settings.corrected, audited)
 
 
-def _sampler_task(spec: Spec, seed: int, corrected: bool, audited: bool) -> dict[str, Any]:
-    """The training of one sampler under one seed; the first seed's run is audited too, in both forms at once."""
-    sampler = {"text": spec.text, "name": spec.name, "options": spec.options, "target": spec.target}
-    return {"kind": "train", "name": spec.text + ", corrected" * corrected, "seed": seed, "sampler": sampler,
-            "corrected": corrected, "audit": audited and seed == 0 and not corrected}
+def layout(plan: dict[str, Any]) -> Layout:
+    """What is shown."""
+    return NODE
 
 
 def perform(task: dict[str, Any], report: Report) -> dict[str, Any]:
@@ -120,7 +125,7 @@ def perform(task: dict[str, Any], report: Report) -> dict[str, Any]:
     torch.set_num_threads(task["threads"])
     for module in task["imports"]:
         import_module(module)
-    saved = torch.load(Path(task["folder"]) / "runs" / "data.pt", weights_only=True)
+    saved = torch.load(Path(task["folder"]) / "runs" / DATA, weights_only=True)
     data = NodeData(**saved)
     training = task["training"]
     config = methods.find(training["method"]).config_class.from_dict({**training["settings"], "seed": task["seed"]})
@@ -141,11 +146,6 @@ def _protocol(task: dict[str, Any]) -> str:
     return "random-10-10-80" if split == "random" else split
 
 
-def checkpoint_path(task: dict[str, Any]) -> Path:
-    """Where the frozen model lies."""
-    return Path(task["folder"]) / "runs" / file_name(CHECKPOINT) / "model.pt"
-
-
 def _checkpoint(task: dict[str, Any], data: NodeData, config: NodeConfig, report: Report) -> dict[str, Any]:
     frozen = task["training"]["checkpoint"]
     sampler = None
@@ -153,13 +153,13 @@ def _checkpoint(task: dict[str, Any], data: NodeData, config: NodeConfig, report
         from graphns.samplers.static.uniform import Uniform
 
         sampler = Uniform.from_graph(data.graph, exclude=config.to_dict()["exclude"])
-    path = checkpoint_path(task)
+    path = frozen_path(task)
     method = methods.find(task["training"]["method"])
     result = fit(method, data, sampler, config.replace(epochs=frozen["epochs"]), folder=path.parent,
-                 progress=_progress(report))
+                 progress=progress(report))
     with replacing(path) as temporary:
         torch.save(result.model.state_dict(), temporary)
-    _forget(path.parent)
+    forget(path.parent)
     return {"losses": result.losses}
 
 
@@ -178,51 +178,19 @@ def _train(task: dict[str, Any], data: NodeData, config: NodeConfig, report: Rep
     # compiled code is loaded here, not where time and memory are taken
     fit(method, data, build(), config.replace(epochs=1))
     sampler = build()
-    reset_peak()
-    before = now_mb()
-    folder = Path(task["folder"]) / "runs" / file_name(task["name"]) / f"unfinished-{task['seed']}"
-    result = fit(method, data, sampler, config, folder=folder, progress=_progress(report))
-    peak = peak_mb()
+    folder = unfinished(task)
+    result, costs = measured(lambda: fit(method, data, sampler, config, folder=folder, progress=progress(report)))
     report({"note": "probe"})
     found = {
-        "family": _family(spec), "density": sampler.density, "corrected": task["corrected"],
-        "accuracy": linear_probe(result.embeddings, data, _protocol(task), task["seed"]),
-        "loss": result.losses[-1], "epochs": len(result.losses),
-        "seconds_per_epoch": _median(result.epoch_seconds[1:] or result.epoch_seconds),
-        "draw_share": sum(result.sample_seconds) / max(sum(result.epoch_seconds), 1e-12),
-        "peak_mb": peak, "added_mb": max(0.0, peak - before), "audit": None,
+        "family": family(spec), "density": sampler.density, "corrected": task["corrected"],
+        "accuracy": linear_probe(result.embeddings, data, _protocol(task), task["seed"]), **costs, "audit": None,
     }
     if task["audit"]:
         report({"note": "audit"})
         assert issubclass(method, Grace) and isinstance(config, GraceConfig)
         model = method.seeded(data, config)
-        model.load_state_dict(torch.load(checkpoint_path(task), weights_only=True))
+        model.load_state_dict(torch.load(frozen_path(task), weights_only=True))
         found["audit"] = audit.audit(model, data, sampler, config, epoch=task["training"]["checkpoint"]["epochs"],
                                      streams=task["training"]["streams"])
-    _forget(folder)
+    forget(folder)
     return found
-
-
-def _family(spec: Spec) -> str:
-    from graphns import registry
-
-    known = {entry.target: entry.family for entry in registry.entries("sampler")}
-    family = known.get(spec.target, "third party")
-    return "reference" if spec.name == "all" else family
-
-
-def _progress(report: Report) -> Callable[[int, int, float], None]:
-    return lambda epoch, of, loss: report({"epoch": epoch, "of": of, "note": f"loss {loss:.3f}"})
-
-
-def _median(values: list[float]) -> float:
-    return sorted(values)[len(values) // 2]
-
-
-def _forget(folder: Path) -> None:
-    """Remove the checkpoint of a run that is done."""
-    from graphns.pipelines.checkpoint import NAME
-
-    (folder / NAME).unlink(missing_ok=True)
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()

@@ -75,10 +75,10 @@ class Workshop:
 
 def perform(task: dict[str, Any], report: Report) -> dict[str, Any]:
     """Do a task in this process; errors become answers, with the traceback of those that are no user's."""
-    from graphns.compare import tasks
+    from graphns.compare import task_kinds
 
     try:
-        return {"done": tasks.perform(task, report)}
+        return {"done": task_kinds.module(task.get("task", "node")).perform(task, report)}
     except BrokenPipeError:  # whoever asked has gone
         raise
     except Exception as error:  # a sampler is anyone's code: its fault is its row's, and the others go on
@@ -105,7 +105,7 @@ def _child(task: dict[str, Any], pipe: IO[str]) -> None:
 def main() -> None:
     """Read tasks from stdin until it closes; a child for each."""
     # the imports are paid here, once, before any fork; nothing is run, for threads do not survive a fork
-    for module in ("graphns.compare.tasks", *_HEAVY):
+    for module in ("graphns.compare.task_kinds", *_HEAVY):
         import_module(module)
 
     # a terminal's Ctrl-C reaches the whole group; the parent decides what becomes of us

@@ -19,7 +19,8 @@ import yaml
 
 from graphns.cli import run
 from graphns.commands.link_evaluation import table
-from graphns.commands.link_run import LinkRun, LinkSource, read_model, read_run
+from graphns.commands.link_run import LinkRun, read_model, read_run
+from graphns.compare.link_source import LinkSource
 from graphns.compare.specs import Spec
 from graphns.data.link_loading import load_links
 from graphns.metrics.links import evaluate_links
