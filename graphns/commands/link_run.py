@@ -109,7 +109,7 @@ class LinkRun:
 
     def sampler(self, data: LinkData) -> Sampler | None:
         """The sampler over the training graph; None: the pipeline's own."""
-        return None if self.spec is None else link_sampler(self.spec, data, self.config.k)
+        return None if self.spec is None else link_sampler(self.spec, data, self.config.k, self.config.size)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values: what decides the run."""

@@ -14,7 +14,7 @@ from graphns.data.link import LinkData
 from graphns.metrics.negatives import hardness
 from graphns.pipelines.link_config import LinkConfig
 from graphns.pipelines.link_model import LinkModel, message_edges
-from graphns.pipelines.link_prediction import step
+from graphns.pipelines.link_step import step
 from graphns.streams import Stream
 
 _DRAWS, _ORDER = 102, 104  # streams of the audit, apart from those of training

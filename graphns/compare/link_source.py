@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from graphns.base import Sampler
-from graphns.compare.specs import POOL_FACTOR, Spec
+from graphns.compare.specs import POOL_FACTOR, Spec, needs
 from graphns.data.link import LinkData
 from graphns.data.link_loading import load_links
 
@@ -49,15 +49,17 @@ class LinkSource:
                           seed=self.split_seed, normalize=self.normalize, features=self.features)
 
 
-def link_sampler(spec: Spec, data: LinkData, k: int) -> Sampler:
+def link_sampler(spec: Spec, data: LinkData, k: int, size: int) -> Sampler:
     """A sampler over the training graph: known neighbours left out, pools of `POOL_FACTOR` k, unless named otherwise.
+
+    One that draws vectors draws them as wide as the embeddings, `size`.
 
     Raises:
         ValueError: it refuses its options, or needs features that the data do not have.
 
     Example:
         >>> from graphns.compare.specs import parse
-        >>> link_sampler(parse("hardest"), load_links("digits"), 3).pool
+        >>> link_sampler(parse("hardest"), load_links("digits"), k=3, size=8).pool
         12
     """
     def features() -> torch.Tensor:
@@ -65,4 +67,6 @@ def link_sampler(spec: Spec, data: LinkData, k: int) -> Sampler:
             raise ValueError(f"{spec.text} needs features, and {data.name} has none")
         return data.x if isinstance(data.x, torch.Tensor) else data.x.to_dense()
 
-    return spec.build(data.graph, exclude="neighbors", popularity="edges", features=features, pool=POOL_FACTOR * k)
+    width = {"dim": size} if "vectors" in needs(spec) else {}
+    return spec.build(data.graph, exclude="neighbors", popularity="edges", features=features, pool=POOL_FACTOR * k,
+                      **width)

@@ -149,7 +149,7 @@ def _train(task: dict[str, Any], data: LinkData, config: LinkConfig, report: Rep
         config = config.replace(corrected=True)
 
     def build() -> Sampler:
-        return link_sampler(spec, data, config.k)
+        return link_sampler(spec, data, config.k, config.size)
 
     # compiled code is loaded here, not where time and memory are taken
     train(data, build(), config.replace(epochs=1))

@@ -124,6 +124,17 @@ def parse_list(text: str, given: Mapping[str, str | None] | None = None) -> tupl
     return tuple(specs)
 
 
+def needs(spec: Spec) -> tuple[str, ...]:
+    """What a sampler takes besides a graph; nothing is known of one that is not registered here.
+
+    Example:
+        >>> needs(parse("moco"))
+        ('vectors',)
+    """
+    known = {entry.target: entry.needs for entry in registry.entries("sampler")}
+    return known.get(spec.target, ())
+
+
 def unmet(entry: registry.Entry, given: Mapping[str, str | None]) -> tuple[str, ...]:
     """The needs of a sampler that are not met, in words; empty if it fits.
 

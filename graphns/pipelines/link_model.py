@@ -100,6 +100,8 @@ class LinkModel(nn.Module):
             ValueError: vectors, and the decoder asks for nodes.
         """
         if negatives.vectors is not None:
+            if not negatives.vectors.shape[-1]:  # a queue that has seen nothing yet does not know how wide it will be
+                return table.new_zeros(negatives.mask.shape)
             return LinkView(self, table).score_vectors(anchor, negatives.vectors)
         if negatives.anchor is not None:
             source = negatives.anchor

@@ -76,7 +76,7 @@ def test_references_are_the_heuristics_against_every_seed_of_uniform(done):
 def test_a_run_is_that_of_the_pipeline(done):
     data = load_links("digits")
     config = LinkConfig.preset("digits", epochs=2, k=2, seed=1)
-    result = train(data, link_sampler(parse("hardest"), data, 2), config)
+    result = train(data, link_sampler(parse("hardest"), data, 2, config.size), config)
     run = read_json(done[0] / "runs" / "hardest" / "seed-1.json")
     assert {key: run[key] for key in result.test.as_dict()} == pytest.approx(result.test.as_dict(), abs=1e-6)
     assert run["valid"] == pytest.approx(result.valid.auc, abs=1e-6) and run["epoch"] == result.epoch

@@ -137,6 +137,22 @@ def test_held_out_edges_reach_neither_sampler_nor_encoder() -> None:
     assert torch.equal(result.embeddings, again.embeddings)
 
 
+@pytest.mark.parametrize("name", ["moco", "xbm", "memory-bank", "cbns", "prebatch", "adco", "in-batch", "nscaching",
+                                  "srns", "global-perm", "kbgan", "mcns"])
+def test_samplers_with_a_memory_or_parameters_learn_from_the_steps(name: str) -> None:
+    from graphns.compare.link_source import link_sampler
+    from graphns.compare.specs import parse
+
+    data, config = ring(), LinkConfig(**SIZES)
+    sampler = link_sampler(parse(name), data, config.k, config.size)
+    before = {key: value.clone() for key, value in sampler.state_dict().items()}
+    result = train(data, sampler, config.replace(epochs=2))
+    after = sampler.state_dict()
+    changed = any(not torch.equal(before[key], after[key]) for key in before if key in after)
+    assert changed or not (sampler.stateful or sampler.trainable)
+    assert all(abs(loss) < 100 for loss in result.losses)
+
+
 def test_a_model_aware_sampler_reads_the_step_with_dropout_off() -> None:
     data, config = ring(), LinkConfig(decoder="mlp", dropout=0.5, **SIZES)
     model = LinkModel.seeded(data, config).train()
