@@ -146,7 +146,7 @@ def test_settings_round_trip_and_presets() -> None:
     config = GcaConfig.preset("PubMed", augmentation="eigenvector")
     assert (config.epochs, config.temperature) == (1500, 0.7)
     assert GcaConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
-    assert GcaConfig.preset("Computers") == GcaConfig()
+    assert GcaConfig.preset("Photo") == GcaConfig()
 
 
 @pytest.mark.data
