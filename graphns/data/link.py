@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from graphns.data.features import SPARSE_BELOW, check_features
-from graphns.encoders.gcn import gcn_adjacency
 from graphns.encoders.sparse import Sparse
 from graphns.graph.graph import Graph
 
@@ -171,14 +170,6 @@ class LinkData:
             return self.x
         share = float(self.x.count_nonzero()) / max(self.x.numel(), 1)
         return Sparse.from_dense(self.x) if share < SPARSE_BELOW else self.x
-
-    @cached_property
-    def adjacency(self) -> Sparse:
-        """The propagation matrix of the training edges in both directions, for a GCN."""
-        edges = self.graph.edge_index
-        if not self.undirected:
-            edges = Graph.from_edge_index(torch.cat([edges, edges.flip(0)], 1), self.num_nodes).edge_index
-        return gcn_adjacency(edges, self.num_nodes)
 
     def to(self, device: torch.device | str) -> LinkData:
         """The data on another device; itself if it is there already."""

@@ -16,7 +16,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # OGB's example for ddi; a learned table, since there are no features
     "ogbl-ddi": dict(encoder="sage", decoder="mlp", num_layers=2, dropout=0.5, learning_rate=0.005, epochs=200,
                      batch_size=65536),
-    # HeaRT's command for Cora
+    # HeaRT's command for Cora; the epochs are ours
     "heart-citeseer": dict(num_layers=1, decoder_layers=3, dropout=0.5, learning_rate=1e-3, batch_size=1024,
                            epochs=500, patience=10),
     # ours
