@@ -125,6 +125,8 @@ def read_run(folder: Path) -> tuple[LinkSource, LinkConfig]:
         ValueError: it is no such folder.
     """
     path = folder / "config.yaml"
+    if not folder.is_dir():
+        raise ValueError(f"there is no folder {folder}")
     if not path.is_file():
         raise ValueError(f"{folder} holds no config.yaml: it is no run of 'graphns train link'")
     try:

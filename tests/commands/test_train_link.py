@@ -122,6 +122,7 @@ def test_a_mistake_ends_in_one_line_and_leaves_nothing(
     (["--data", "digits", "--heuristics", "cn", "--part", "train"], "no part is called 'train'"),
     (["--data", "digits", "--heuristics", "cn", "--out", "x.txt"], "must end in .csv"),
     (["."], "it is no run of 'graphns train link'"),
+    (["nosuch"], "there is no folder nosuch"),
 ])
 def test_mistakes_of_an_evaluation(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["eval", "link", *arguments]) == 2
