@@ -9,7 +9,8 @@ from torch_geometric.data import Data
 from torch_geometric.loader import NodeLoader
 from torch_geometric.nn import SAGEConv
 
-from graphns.base import Query, Sampler
+from graphns.adapters.pyg.node_seeds import node_seeds
+from graphns.base import Negatives, Query, Sampler
 from graphns.data.digits import digits
 from graphns.graph.graph import Graph
 from graphns.pyg import NeighborSampler
@@ -86,6 +87,21 @@ def test_repeated_seeds_and_their_negatives() -> None:
     first, second = (out.node[out.metadata[2].negatives.ids] for out in (alone, twice))
     assert torch.equal(second[[0, 2, 3]], first[[0, 1, 0]])
     assert not torch.equal(second[1], second[0])  # another example of the same node
+
+
+def test_of_a_repeated_seed_it_is_the_first_place() -> None:
+    """For any number of threads: torch writes repeated places in parallel, in no order, from 2^15 entries on."""
+    nodes = torch.arange(300_000) % 50
+    drawn = Negatives(torch.tensor([[7, 60]]), None, torch.ones((300_000, 2), dtype=torch.bool))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        for _ in range(5):
+            found = node_seeds(nodes, drawn, disjoint=False)
+            assert found.drawn is not None and found.drawn.ids.tolist() == [[7, 300_000]]
+            assert found.seeds[300_000:].tolist() == [60]
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_a_schedule_hears_of_the_epoch() -> None:
