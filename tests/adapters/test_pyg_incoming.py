@@ -8,11 +8,12 @@ from itertools import pairwise
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch_geometric.data import Data
+from torch_geometric.data import Data, HeteroData
 from torch_geometric.sampler.utils import to_csc
 
 from graphns.adapters.pyg import incoming as module
 from graphns.adapters.pyg.incoming import incoming
+from graphns.adapters.pyg.relations import prepare
 from graphns.graph.graph import Graph
 
 
@@ -42,3 +43,13 @@ def test_a_prepared_graph_is_turned_once() -> None:
     del graph
     gc.collect()
     assert len(module._kept) == kept - 1
+
+
+def test_many_sources_cost_their_edges_alone() -> None:
+    """Between two kinds of nodes, rows are there for targets: a million sources without edges cost nothing."""
+    data = HeteroData()
+    data["user"].num_nodes, data["item"].num_nodes = 1_000_000, 3
+    data["user", "buys", "item"].edge_index = torch.tensor([[999_999, 5, 7], [2, 0, 2]])
+    relation = prepare(data, None, None, False, False).relations["user", "buys", "item"]
+    assert relation.indptr.tolist() == [0, 1, 1, 3] and relation.indices.tolist() == [5, 999_999, 7]
+    assert relation.indptr.untyped_storage().nbytes() == 4 * 8
