@@ -159,6 +159,7 @@ class Far(Sampler):
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (dict(num_neighbors=[2, -2]), "at least 0, or -1 for all neighbours, got -2"),
+    (dict(num_neighbors={("paper", "to", "paper"): [2]}), "a dict by kind of edge, but the data have one kind"),
     (dict(k=0), "k must be at least 1, got 0"),
     (dict(negatives="uniform"), "a sampler, such as Uniform.graph., got str"),
     (dict(weighted=True, data=GRAPH), "weighted=True needs a graph with weights: Graph.from_edge_index"),
