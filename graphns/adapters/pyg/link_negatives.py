@@ -32,7 +32,7 @@ class PlainNegatives:
 
     def __init__(self) -> None:
         # made from what the loader gives with every batch, and kept as long as it gives the same
-        self._tables: dict[tuple[str, int], tuple[Any, Tensor | None, Tensor | None]] = {}
+        self._tables: dict[tuple[str, int], tuple[Any, Tensor | None, Tensor | None, Tensor | None]] = {}
 
     def draw(
         self, config: NegativeSampling, endpoint: str, seed: Tensor, num_nodes: int, stream: Stream, row: Tensor,
@@ -53,13 +53,11 @@ class PlainNegatives:
         if node_time is not None and seed_time is None:
             raise ValueError("nodes have times, so their negatives need the time of each seed edge: pass "
                              "edge_label_time")
-        order, table = self._table(endpoint, num_nodes, weight, node_time)
-        if node_time is None or order is None:
+        order, times, table = self._table(endpoint, num_nodes, weight, node_time)
+        if order is None or times is None or seed_time is None:
             if table is None:
                 return bounded(words, num_nodes)
             return torch.searchsorted(table, bounded(words, int(table[-1])), right=True) - 1
-        assert seed_time is not None
-        times = node_time.cpu()[order]
         if times.dtype != seed_time.dtype:
             times, seed_time = times.double(), seed_time.double()
         there = torch.searchsorted(times, seed_time.contiguous(), right=True)
@@ -70,15 +68,15 @@ class PlainNegatives:
 
     def _table(
         self, endpoint: str, num_nodes: int, weight: Tensor | None, node_time: Tensor | None
-    ) -> tuple[Tensor | None, Tensor | None]:
-        """The nodes in the order of time, and the weights before each, in that order."""
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """The nodes in the order of time, their times, and the weights before each, in that order."""
         known = self._tables.get((endpoint, num_nodes))
         # the version tells of weights that were overwritten in place, from one pass to the next
         version = None if weight is None or weight.is_inference() else weight._version
         if known is None or known[0][0] is not weight or known[0][1:] != (version, id(node_time)):
-            order = table = None
+            order = times = table = None
             if node_time is not None:
-                order = node_time.cpu().argsort(stable=True)
+                times, order = node_time.cpu().sort(stable=True)
             if weight is not None:
                 if weight.numel() != num_nodes:
                     raise ValueError(f"{endpoint}_weight of the NegativeSampling needs one weight for each of the "
@@ -87,7 +85,7 @@ class PlainNegatives:
                 if int(fixed.max()) == 0:
                     raise ValueError(f"{endpoint}_weight of the NegativeSampling is 0 everywhere")
                 table = cumulative_weights(fixed if order is None else fixed[order])
-            known = self._tables[endpoint, num_nodes] = ((weight, version, id(node_time)), order, table)
+            known = self._tables[endpoint, num_nodes] = ((weight, version, id(node_time)), order, times, table)
         return known[1:]
 
     def __getstate__(self) -> dict[str, Any]:
