@@ -103,7 +103,10 @@ def test_no_edges_give_an_empty_batch() -> None:
 
 def test_ids_keep_their_width() -> None:
     narrow = homogeneous(dtype=torch.int32)
-    out = NeighborSampler(narrow, [3]).sample_from_edges(EdgeSamplerInput(None, *narrow.edge_index[:, :4]))
+    seeds = EdgeSamplerInput(None, *narrow.edge_index[:, :4])
+    out = NeighborSampler(narrow, [3]).sample_from_edges(seeds)
     assert out.node.dtype == out.row.dtype == out.col.dtype == torch.int32
+    trees = NeighborSampler(narrow, [3], disjoint=True).sample_from_edges(seeds)
+    assert trees.node.dtype == trees.batch.dtype == torch.int32
     wide = NeighborSampler(HOMOGENEOUS, [3]).sample_from_edges(EdgeSamplerInput(None, *pairs(3, 4, 60, 60)))
     assert wide.node.dtype == torch.int64

@@ -10,8 +10,9 @@ import torch
 import torch_geometric.loader as theirs
 from torch import Tensor
 from torch_geometric.data import Data
+from torch_geometric.loader import ZipLoader
 from torch_geometric.nn import GraphSAGE
-from torch_geometric.sampler import NegativeSampling
+from torch_geometric.sampler import BaseSampler, NegativeSampling
 from torch_geometric.testing import MyFeatureStore, MyGraphStore
 
 from graphns import pyg
@@ -212,7 +213,7 @@ def test_a_tree_is_the_same_in_any_batch() -> None:
 
 
 def test_directed_is_deprecated_as_in_pyg() -> None:
-    with pytest.warns(UserWarning, match="'directed' is deprecated"):
+    with pytest.warns(UserWarning, match="The usage of the 'directed' argument in 'NeighborSampler' is deprecated"):
         induced = next(iter(LinkNeighborLoader(DATA, [2], batch_size=20, directed=False)))
     assert_same(induced, next(iter(LinkNeighborLoader(DATA, [2], batch_size=20, subgraph_type="induced"))))
 
@@ -225,3 +226,52 @@ def test_a_sampler_of_ones_own() -> None:
     for loader in (LinkNeighborLoader, NeighborLoader):
         with pytest.raises(ValueError, match="belongs to the sampler that you pass"):
             loader(DATA, [2, 2], neighbor_sampler=sampler, negatives=Uniform(GRAPH))
+
+
+class Own(BaseSampler):  # type: ignore[misc]  # PyG is not typed
+    """PyG's protocol, and nothing of ours."""
+
+    def __init__(self) -> None:
+        self.inner = NeighborSampler(DATA, [2])
+
+    def sample_from_nodes(self, index: Any, **options: Any) -> Any:
+        return self.inner.sample_from_nodes(index, **options)
+
+    def sample_from_edges(self, index: Any, neg_sampling: Any = None) -> Any:
+        return self.inner.sample_from_edges(index, neg_sampling)
+
+
+def test_another_sampler_of_pygs_kind() -> None:
+    """`neighbor_sampler` is any `BaseSampler`, as in PyG; it knows of no passes."""
+    loader = NeighborLoader(DATA, [2], neighbor_sampler=Own(), batch_size=20)
+    assert_same(list(loader), list(loader))
+    assert_same(list(loader), list(NeighborLoader(DATA, [2], batch_size=20)))
+    links = LinkNeighborLoader(DATA, [2], neighbor_sampler=Own(), batch_size=20, neg_sampling="binary")
+    assert_same(list(links), list(LinkNeighborLoader(DATA, [2], batch_size=20, neg_sampling="binary")))
+
+
+def test_settings_may_change_between_passes() -> None:
+    """As in PyG: the numbers of neighbours, and `disjoint`, which times always imply."""
+    sampler = NeighborSampler(DATA, [2, 2])
+    sampler.num_neighbors = [0, 5]
+    assert sampler.num_neighbors.values == [0, 5] and len(sampler.num_neighbors) == 2
+    assert next(iter(NeighborLoader(DATA, [2, 2], neighbor_sampler=sampler, batch_size=7))).num_nodes == 7
+    sampler.disjoint = True
+    assert next(iter(NeighborLoader(DATA, [2, 2], neighbor_sampler=sampler, batch_size=7))).batch is not None
+    timed = NeighborSampler(DATA, [2], time_attr="time")
+    timed.disjoint = False
+    assert timed.disjoint
+
+
+def test_pygs_zip_loader_goes_over_several() -> None:
+    """ZipLoader asks its loaders batch by batch, and tells of no pass: `set_epoch` does."""
+    loaders = [NeighborLoader(DATA, [1], torch.arange(20)), LinkNeighborLoader(DATA, [1], DATA.edge_index[:, :20])]
+    both = ZipLoader(loaders, batch_size=10, filter_per_worker=True)
+    passes = []
+    for epoch in (0, 1, 0):
+        for loader in loaders:
+            loader.set_epoch(epoch)
+        passes.append([list(batch) for batch in both])
+    assert_same(passes[0], passes[2])
+    for before, after in zip(passes[0], passes[1], strict=True):
+        assert not any(torch.equal(one.e_id, other.e_id) for one, other in zip(before, after, strict=True))

@@ -184,6 +184,17 @@ def test_pygs_rule_has_its_distribution(weighted: bool, temporal: bool) -> None:
             assert chisquare(counts[chance > 0], expected.double() * (len(ids) / expected.double().sum())).pvalue > 1e-3
 
 
+def test_weights_that_change_in_place_are_seen() -> None:
+    """As in PyG, which reads them anew for every batch."""
+    weight = torch.eye(60)[3]
+    config = NegativeSampling("triplet", 1, dst_weight=weight)
+    loader = LinkNeighborLoader(DATA, [2], batch_size=20, neg_sampling=config)
+    for node in (3, 7):
+        weight.copy_(torch.eye(60)[node])
+        for batch in loader:
+            assert bool((batch.n_id[batch.dst_neg_index] == node).all())
+
+
 def test_before_every_node_it_is_the_first() -> None:
     """As in PyG: where no node is there yet, the one with the least time."""
     data = Data(edge_index=DATA.edge_index, time=DATA.time + 10, num_nodes=60)

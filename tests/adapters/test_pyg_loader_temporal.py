@@ -89,8 +89,11 @@ def test_negatives_of_a_sampler_are_there_already(mode: str, negatives: Any) -> 
         used, masked = used + int(mask.sum()), masked + int((~mask).sum())
         time = DATA.edge_time[batch.input_id][batch.batch[target]]
         assert bool((DATA.time[batch.n_id[target]] <= time)[mask].all())
+        if isinstance(negatives, GlobalEdges):  # then sources are drawn too
+            assert bool((DATA.time[batch.n_id[source]] <= time)[mask].all())
         assert not bool(GRAPH.has_edge(batch.n_id[source[mask]], batch.n_id[target[mask]]).any())
-    assert used > 400 and masked < 150
+    # of a pair, two nodes must be there
+    assert used + masked == 600 and used > (350 if isinstance(negatives, GlobalEdges) else 450)
 
 
 def test_a_temporal_sampler_hears_of_the_time() -> None:

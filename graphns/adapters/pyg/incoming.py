@@ -72,15 +72,17 @@ def _of_data(data: Any, weighted: bool) -> tuple[Graph, Tensor]:
 
 
 def by_target(
-    edge_index: Tensor, num_nodes: int, weight: Tensor | None = None, time: Tensor | None = None
+    edge_index: Tensor, num_nodes: int, weight: Tensor | None = None, time: Tensor | None = None,
+    num_sources: int | None = None,
 ) -> tuple[Graph, Tensor]:
     """As `incoming`, of the edges themselves [2, E]; within a row in the order of `time` [E], if given, then columns.
 
     Args:
         edge_index: [2, E] integers, checked.
-        num_nodes: of targets, and of sources.
+        num_nodes: of targets.
         weight: [E] float64.
         time: [E] numbers.
+        num_sources: where they are another kind of node.
     """
     source, target = edge_index.cpu()
     order = target.argsort(stable=True) if time is None else time.cpu().argsort(stable=True)
@@ -88,6 +90,6 @@ def by_target(
         order = order[target[order].argsort(stable=True)]
     indptr = torch.zeros(num_nodes + 1, dtype=torch.int64)
     indptr[1:] = torch.bincount(target, minlength=num_nodes).cumsum(0)
-    width = torch.int32 if num_nodes < 2**31 else torch.int64
-    rows = Graph(indptr, source[order].to(width), None, None if weight is None else weight.cpu()[order])
+    width = torch.int32 if (num_nodes if num_sources is None else num_sources) < 2**31 else torch.int64
+    rows = Graph(indptr, source[order].to(width), num_sources, None if weight is None else weight.cpu()[order])
     return rows, order

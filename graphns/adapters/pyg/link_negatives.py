@@ -32,7 +32,7 @@ class PlainNegatives:
 
     def __init__(self) -> None:
         # made from what the loader gives with every batch, and kept as long as it gives the same
-        self._tables: dict[tuple[str, int], tuple[Tensor | None, Tensor | None, Tensor | None, Tensor | None]] = {}
+        self._tables: dict[tuple[str, int], tuple[Any, Tensor | None, Tensor | None, Tensor | None]] = {}
 
     def draw(
         self, config: NegativeSampling, endpoint: str, seed: Tensor, num_nodes: int, stream: Stream, row: Tensor,
@@ -53,13 +53,11 @@ class PlainNegatives:
         if node_time is not None and seed_time is None:
             raise ValueError("nodes have times, so their negatives need the time of each seed edge: pass "
                              "edge_label_time")
-        order, table = self._table(endpoint, num_nodes, weight, node_time)
-        if node_time is None or order is None:
+        order, times, table = self._table(endpoint, num_nodes, weight, node_time)
+        if order is None or times is None or seed_time is None:
             if table is None:
                 return bounded(words, num_nodes)
             return torch.searchsorted(table, bounded(words, int(table[-1])), right=True) - 1
-        assert seed_time is not None
-        times = node_time.cpu()[order]
         if times.dtype != seed_time.dtype:
             times, seed_time = times.double(), seed_time.double()
         there = torch.searchsorted(times, seed_time.contiguous(), right=True)
@@ -70,13 +68,15 @@ class PlainNegatives:
 
     def _table(
         self, endpoint: str, num_nodes: int, weight: Tensor | None, node_time: Tensor | None
-    ) -> tuple[Tensor | None, Tensor | None]:
-        """The nodes in the order of time, and the weights before each, in that order."""
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """The nodes in the order of time, their times, and the weights before each, in that order."""
         known = self._tables.get((endpoint, num_nodes))
-        if known is None or known[0] is not weight or known[1] is not node_time:
-            order = table = None
+        # the version tells of weights that were overwritten in place, from one pass to the next
+        version = None if weight is None or weight.is_inference() else weight._version
+        if known is None or known[0][0] is not weight or known[0][1:] != (version, id(node_time)):
+            order = times = table = None
             if node_time is not None:
-                order = node_time.cpu().argsort(stable=True)
+                times, order = node_time.cpu().sort(stable=True)
             if weight is not None:
                 if weight.numel() != num_nodes:
                     raise ValueError(f"{endpoint}_weight of the NegativeSampling needs one weight for each of the "
@@ -85,8 +85,8 @@ class PlainNegatives:
                 if int(fixed.max()) == 0:
                     raise ValueError(f"{endpoint}_weight of the NegativeSampling is 0 everywhere")
                 table = cumulative_weights(fixed if order is None else fixed[order])
-            known = self._tables[endpoint, num_nodes] = (weight, node_time, order, table)
-        return known[2], known[3]
+            known = self._tables[endpoint, num_nodes] = ((weight, version, id(node_time)), order, times, table)
+        return known[1:]
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy makes its tables itself."""
@@ -95,12 +95,12 @@ class PlainNegatives:
 
 def draw_given_source(
     sampler: Callable[[Query], Negatives], query: Query, num_nodes: int, name: str, seed_time: Tensor | None = None,
-    node_time: Tensor | None = None,
+    node_time: Tensor | None = None, source_time: Tensor | None = None,
 ) -> Negatives:
     """What a sampler answers, refused where it is no node; and not of the future, where nodes have times.
 
-    A negative whose time is after its seed's is drawn anew up to `ROUNDS` times, then masked. That changes the
-    proposal, so log_prob is left out.
+    A negative whose time is after its seed's is drawn anew up to `ROUNDS` times, then masked; of a pair, both ends
+    must be there. That changes the proposal, so log_prob is left out.
 
     Raises:
         ValueError: vectors, or ids that are no nodes.
@@ -108,9 +108,14 @@ def draw_given_source(
     drawn = sampler(query)
     if drawn.vectors is not None:
         raise ValueError(f"{name} draws vectors; a loader embeds nodes, so it needs ids of nodes")
-    for round_ in range(ROUNDS if node_time is not None else 0):
-        assert node_time is not None and seed_time is not None
-        late = drawn.mask & (node_time[drawn.ids] > seed_time[:, None])
+    most = int(drawn.ids.max()) if drawn.ids.numel() else -1
+    if most >= num_nodes:
+        raise ValueError(f"{name} drew {most}, but there are {num_nodes} nodes to draw from; give a sampler whose "
+                         "candidates are the nodes at which the seed edges end")
+    if seed_time is None or (node_time is None and (source_time is None or drawn.anchor is None)):
+        return drawn
+    for round_ in range(ROUNDS):
+        late = drawn.mask & _of_future(drawn, seed_time, node_time, source_time)
         if not bool(late.any()):
             break
         again = sampler(query.child(2**20 + round_))
@@ -119,12 +124,17 @@ def draw_given_source(
             anchor = torch.where(late, again.anchor, anchor)
         drawn = Negatives(torch.where(late, again.ids, drawn.ids), None, torch.where(late, again.mask, drawn.mask),
                           anchor)
-    if node_time is not None:
-        assert seed_time is not None
-        drawn = drawn._replace(mask=drawn.mask & (node_time[drawn.ids] <= seed_time[:, None]), log_prob=None)
-    most = int(drawn.ids.max()) if drawn.ids.numel() else -1
-    if most >= num_nodes:
-        raise ValueError(f"{name} drew {most}, but there are {num_nodes} nodes to draw from; give a sampler whose "
-                         "candidates are the nodes at which the seed edges end")
-    return drawn
+    mask = drawn.mask & ~_of_future(drawn, seed_time, node_time, source_time)
+    return drawn._replace(mask=mask, log_prob=None)
+
+
+def _of_future(
+    drawn: Negatives, seed_time: Tensor, node_time: Tensor | None, source_time: Tensor | None
+) -> Tensor:
+    """Where [B, k] a drawn end is later than its seed."""
+    late = torch.zeros_like(drawn.mask)
+    for ids, times in ((drawn.ids, node_time), (drawn.anchor, source_time)):
+        if ids is not None and times is not None:
+            late = late | (times[ids] > seed_time[:, None])
+    return late
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch_geometric.loader as theirs
-from torch_geometric.sampler import NegativeSampling
+from torch_geometric.sampler import BaseSampler, NegativeSampling
 from torch_geometric.sampler.base import SubgraphType
 
 from graphns.adapters.pyg.neighbor_sampler import NeighborSampler
@@ -18,18 +18,19 @@ Hook = Callable[[Any], Any]
 class _Passes:
     """What both loaders add: every pass draws anew, and `select`."""
 
-    sampler_of_graph: NeighborSampler
+    sampler_of_graph: Any
     _next_epoch = 0
 
     @property
     def epoch(self) -> int:
         """The pass that is drawn for, or was last."""
-        return self.sampler_of_graph.epoch
+        return int(self.sampler_of_graph.epoch)
 
     def set_epoch(self, epoch: int) -> None:
         """Number the next pass; those after it count on from there. The first is 0 if nobody says otherwise."""
         self._next_epoch = epoch
-        self.sampler_of_graph.set_epoch(epoch)
+        if isinstance(self.sampler_of_graph, NeighborSampler):  # another knows of no passes
+            self.sampler_of_graph.set_epoch(epoch)
 
     def __iter__(self) -> Iterator[Any]:
         self.set_epoch(self._next_epoch)
@@ -69,8 +70,8 @@ class LinkNeighborLoader(_Passes, theirs.LinkNeighborLoader):  # type: ignore[mi
         edge_label: labels of the seed edges; with binary negatives they move up by one if 0 is among them, for
             negatives are 0.
         edge_label_time: times of the seed edges; needs `time_attr`.
-        neighbor_sampler: a `NeighborSampler` that is ready; then `num_neighbors`, `negatives`, `seed` and what else
-            concerns sampling are its own.
+        neighbor_sampler: a `NeighborSampler`, or another of PyG's kind, that is ready; then `num_neighbors`,
+            `negatives`, `seed` and what else concerns sampling are its own.
         negatives: a sampler on the CPU whose candidates are the destinations.
         seed: of everything drawn here.
         **kwargs: those of `torch.utils.data.DataLoader`.
@@ -97,7 +98,7 @@ class LinkNeighborLoader(_Passes, theirs.LinkNeighborLoader):  # type: ignore[mi
         disjoint: bool = False, temporal_strategy: str = "uniform", neg_sampling: Any = None,
         neg_sampling_ratio: float | None = None, time_attr: str | None = None, weight_attr: str | None = None,
         transform: Hook | None = None, transform_sampler_output: Hook | None = None, is_sorted: bool = False,
-        filter_per_worker: bool | None = None, neighbor_sampler: NeighborSampler | None = None, directed: bool = True,
+        filter_per_worker: bool | None = None, neighbor_sampler: BaseSampler | None = None, directed: bool = True,
         *, negatives: Sampler | None = None, seed: int = 0, **kwargs: Any,
     ) -> None:
         if neighbor_sampler is None:
@@ -106,7 +107,8 @@ class LinkNeighborLoader(_Passes, theirs.LinkNeighborLoader):  # type: ignore[mi
                 is_sorted, directed=directed, negatives=negatives, seed=seed)
         elif negatives is not None:
             raise ValueError("negatives=... belongs to the sampler that you pass: NeighborSampler(..., negatives=...)")
-        if neighbor_sampler.negatives is not None and neg_sampling is None and not neg_sampling_ratio:
+        own = neighbor_sampler.negatives if isinstance(neighbor_sampler, NeighborSampler) else None
+        if own is not None and neg_sampling is None and not neg_sampling_ratio:
             raise ValueError("negatives=... needs to know how many: pass neg_sampling, such as "
                              "NegativeSampling('triplet', amount=1)")
         self.sampler_of_graph = neighbor_sampler
@@ -129,7 +131,9 @@ class LinkNeighborLoader(_Passes, theirs.LinkNeighborLoader):  # type: ignore[mi
         """
         config: NegativeSampling = self.neg_sampling
         kind = self.input_data.input_type
-        return self.sampler_of_graph.select(batch, model, k=config.amount, kind=None if kind is None else tuple(kind))
+        chosen: Negatives = self.sampler_of_graph.select(batch, model, k=config.amount,
+                                                         kind=None if kind is None else tuple(kind))
+        return chosen
 
 
 class NeighborLoader(_Passes, theirs.NeighborLoader):  # type: ignore[misc]
@@ -146,7 +150,7 @@ class NeighborLoader(_Passes, theirs.NeighborLoader):  # type: ignore[misc]
         num_neighbors: see PyG; as all arguments that are not named here.
         input_nodes: the seeds, or (node type, seeds), or a mask; None: all nodes.
         input_time: times of the seeds, in place of the nodes' own.
-        neighbor_sampler: a `NeighborSampler` that is ready.
+        neighbor_sampler: a `NeighborSampler`, or another of PyG's kind, that is ready.
         negatives: a sampler on the CPU whose candidates are the nodes.
         k: negatives per seed.
         seed: of everything drawn here.
@@ -170,7 +174,7 @@ class NeighborLoader(_Passes, theirs.NeighborLoader):  # type: ignore[misc]
         subgraph_type: SubgraphType | str = "directional", disjoint: bool = False, temporal_strategy: str = "uniform",
         time_attr: str | None = None, weight_attr: str | None = None, transform: Hook | None = None,
         transform_sampler_output: Hook | None = None, is_sorted: bool = False, filter_per_worker: bool | None = None,
-        neighbor_sampler: NeighborSampler | None = None, directed: bool = True, *, negatives: Sampler | None = None,
+        neighbor_sampler: BaseSampler | None = None, directed: bool = True, *, negatives: Sampler | None = None,
         k: int = 1, seed: int = 0, **kwargs: Any,
     ) -> None:
         if neighbor_sampler is None:
@@ -190,11 +194,12 @@ class NeighborLoader(_Passes, theirs.NeighborLoader):  # type: ignore[misc]
         Returns:
             `Negatives` whose ids [B, k] are places in the batch, as those of ``negative_id``.
         """
-        return self.sampler_of_graph.select(batch, model, kind=self.input_data.input_type)
+        chosen: Negatives = self.sampler_of_graph.select(batch, model, kind=self.input_data.input_type)
+        return chosen
 
 
-def _hooks(sampler: NeighborSampler, transform: Hook | None, output: Hook | None) -> dict[str, Hook | None]:
+def _hooks(sampler: BaseSampler, transform: Hook | None, output: Hook | None) -> dict[str, Hook | None]:
     """The user's own, and, where there is something to carry, ours around them."""
-    if sampler.negatives is None:
+    if not isinstance(sampler, NeighborSampler) or sampler.negatives is None:
         return {"transform": transform, "transform_sampler_output": output}
     return dict(sampler.hooks(transform, output))

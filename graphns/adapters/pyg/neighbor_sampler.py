@@ -111,15 +111,14 @@ class NeighborSampler(BaseSampler):  # type: ignore[misc]  # PyG is not typed
         if temporal_strategy not in ("uniform", "last"):
             raise ValueError(f"temporal_strategy must be 'uniform' or 'last', got {temporal_strategy!r}")
         if not directed:
-            warnings.warn("the argument 'directed' is deprecated in PyG; take subgraph_type='induced'", stacklevel=2)
+            warnings.warn(f"The usage of the 'directed' argument in '{type(self).__name__}' is deprecated. Use "
+                          "`subgraph_type='induced'` instead.", stacklevel=2)
         base = None if negatives is None else split(negatives)
         self.prepared = prepare(data, weight_attr, time_attr, is_sorted, weighted)
         self._negatives = SeedNegatives(negatives, base, self.prepared)
         self.num_neighbors = num_neighbors
         self.subgraph_type = SubgraphType(subgraph_type) if directed else SubgraphType.induced
-        self.disjoint = disjoint or self.prepared.temporal
-        if self.disjoint and self.subgraph_type == SubgraphType.induced:
-            raise ValueError("'disjoint' sampling not supported with `subgraph_type='induced'`; take 'directional'")
+        self.disjoint = disjoint
         if temporal_strategy == "last" and any(r.cumulative is not None for r in self.prepared.relations.values()):
             raise ValueError("temporal_strategy='last' leaves no choice to weights; leave weight_attr out, or take "
                              "'uniform'")
@@ -132,20 +131,33 @@ class NeighborSampler(BaseSampler):  # type: ignore[misc]  # PyG is not typed
         self._epoch = shared(torch.zeros(1, dtype=torch.int64))
 
     @property
-    def num_neighbors(self) -> Any:
-        """Neighbours per node in each hop, as they were given."""
-        return self._given_fanouts
+    def disjoint(self) -> bool:
+        """Whether every seed has a tree of its own; always where there are times."""
+        return self._disjoint or self.prepared.temporal
+
+    @disjoint.setter
+    def disjoint(self, disjoint: bool) -> None:
+        self._disjoint = disjoint
+        if self.disjoint and self.subgraph_type == SubgraphType.induced:
+            raise ValueError("'disjoint' sampling not supported with `subgraph_type='induced'`; take 'directional'")
+
+    @property
+    def num_neighbors(self) -> NumNeighbors:
+        """Neighbours per node in each hop; a list or a dict may be set."""
+        return self._num_neighbors
 
     @num_neighbors.setter
     def num_neighbors(self, given: Any) -> None:
         numbers = given if isinstance(given, NumNeighbors) else NumNeighbors(given)
+        if isinstance(numbers.values, dict) and not self.prepared.hetero:
+            raise ValueError("num_neighbors is a dict by kind of edge, but the data have one kind; give a list")
         kinds = list(self.prepared.relations)
         values = numbers.get_values(kinds) if self.prepared.hetero else {None: numbers.get_values()}
         for fanouts in values.values():
             for fanout in fanouts:
                 if fanout < -1:
                     raise ValueError(f"a fanout must be at least 0, or -1 for all neighbours, got {fanout}")
-        self._given_fanouts, self._fanouts = given, values
+        self._num_neighbors, self._fanouts = numbers, values
 
     @property
     def epoch(self) -> int:

@@ -52,8 +52,7 @@ def node_seeds(nodes: Tensor, drawn: Negatives | None, disjoint: bool) -> NodeSe
         return NodeSeeds(seeds, owner, slot, drawn._replace(ids=place, log_prob=log_prob))
     distinct, place = relabel(torch.cat([nodes, ids.flatten()]))
     num_own = int(place[:size].max()) + 1
-    first = torch.empty(num_own, dtype=torch.int64)
-    first[place[:size].flip(0)] = own.flip(0)
+    first = torch.full((num_own,), size).scatter_reduce_(0, place[:size], own, "amin")
     further = place[size:]
     place = torch.where(further < num_own, first[further.clamp(max=num_own - 1)], further - num_own + size)
     seeds = torch.cat([nodes, distinct[num_own:]])

@@ -35,6 +35,7 @@ def as_output(
             for kind, each in edge.items()}
     node = {kind: each.to(prepared.dtype) for kind, each in found.node.items()}
     row, col = ({kind: each.to(prepared.dtype) for kind, each in part.items()} for part in (row, col))
+    owner = owner.to(prepared.dtype)
     batch = None if found.tree is None else {kind: owner[tree] for kind, tree in found.tree.items()}
     if prepared.hetero:
         out = HeteroSamplerOutput(node=node, row=row, col=col, edge=edge, batch=batch, num_sampled_nodes=num_nodes,

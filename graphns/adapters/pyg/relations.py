@@ -141,7 +141,6 @@ def _relation(
     time = source_time[source.long()] if source_time is not None else edge_time
     if time is not None and len(time) != len(source):
         raise ValueError(f"need one time per edge [{len(source)}], got {tuple(time.shape)}")
-    pair = torch.stack([source, target])
     order: Tensor | None
     if is_sorted:
         if bool((target.diff() < 0).any()):
@@ -153,8 +152,8 @@ def _relation(
         indptr[1:] = torch.bincount(target, minlength=num_targets).cumsum(0)
         indices, order = source.to(torch.int32 if num_sources < 2**31 else torch.int64), None
     else:
-        rows, order = by_target(pair, max(num_sources, num_targets), weight, time)
-        indptr, indices, weight = rows.indptr[: num_targets + 1], rows.indices, rows.weight
+        rows, order = by_target(torch.stack([source, target]), num_targets, weight, time, num_sources)
+        indptr, indices, weight = rows.indptr, rows.indices, rows.weight
         time = None if time is None else time[order]
     cumulative = None if weight is None else cumulative_weights(indptr, weight)
     return Relation(*kinds, indptr, indices, cumulative, time), _narrow(order), source.dtype

@@ -87,7 +87,7 @@ class SeedNegatives:
             none = source.new_empty((0, k))
             return EdgeNegatives(none if config.is_binary() else None, none, None)
         query = Query(source, target, k, stream=streams[0], row=row, epoch=epoch, time=index.time)
-        answer = self._ask(query, kinds[1], index.time)
+        answer = self._ask(query, kinds[1], index.time, kinds[0])
         if answer.anchor is not None and config.is_triplet():
             raise ValueError(f"{type(self.sampler).__name__} draws pairs, and a triplet keeps its source; take "
                              "neg_sampling='binary'")
@@ -108,8 +108,8 @@ class SeedNegatives:
             raise ValueError(f"{name} reads the model, so the training step selects from a pool of each edge: that "
                              "needs neg_sampling='triplet'")
 
-    def _ask(self, query: Query, kind: str, time: Tensor | None) -> Negatives:
-        """Global ids of the negatives, or of the pool."""
+    def _ask(self, query: Query, kind: str, time: Tensor | None, source_kind: str | None = None) -> Negatives:
+        """Global ids of the negatives, or of the pool; the kind of sources is for samplers of pairs."""
         sampler = self.sampler
         assert sampler is not None
 
@@ -120,4 +120,6 @@ class SeedNegatives:
         node_time = self.prepared.node_time.get(kind)
         if node_time is not None and time is None:
             raise ValueError("nodes have times, so their negatives need the time of each seed: pass edge_label_time")
-        return draw_given_source(draw, query, self.prepared.num_nodes[kind], type(sampler).__name__, time, node_time)
+        source_time = None if source_kind is None else self.prepared.node_time.get(source_kind)
+        return draw_given_source(draw, query, self.prepared.num_nodes[kind], type(sampler).__name__, time, node_time,
+                                 source_time)
