@@ -39,6 +39,35 @@ def mean_adjacency(edge_index: Tensor, num_nodes: int) -> Sparse:
     return Sparse.from_entries(target, source, share[target], (num_nodes, num_nodes))
 
 
+def sampled_gcn_adjacency(edge_index: Tensor, degree: Tensor) -> Sparse:
+    r"""The propagation matrix of a GCN where only some neighbours of a node are at hand.
+
+    .. math:: \hat A_{ts} = \frac{d_t}{r_t} \frac{1}{\sqrt{(d_t + 1)(d_s + 1)}}, \qquad \hat A_{tt} = \frac{1}{d_t + 1}
+
+    with :math:`d` the neighbours in the whole graph and :math:`r_t` those of t at hand. If these are drawn uniformly,
+    a row times the vectors is an unbiased estimate of that of `gcn_adjacency`; if they are all at hand, it is equal.
+
+    Args:
+        edge_index: [2, e] int64 places, source over target, each edge once, without self-loops.
+        degree: [n] int64, d of the nodes at hand.
+
+    Example:
+        >>> sampled_gcn_adjacency(torch.tensor([[1], [0]]), torch.tensor([3, 3])).to_dense()
+        tensor([[0.2500, 0.7500],
+                [0.0000, 0.2500]])
+
+    References:
+        Chen, Zhu, Song: Stochastic Training of Graph Convolutional Networks with Variance Reduction. ICML 2018.
+    """
+    source, target = edge_index
+    num = len(degree)
+    scale = (degree + 1).float().rsqrt()
+    share = degree.float() / torch.bincount(target, minlength=num).clamp(min=1)
+    loops = torch.arange(num, device=degree.device)
+    value = torch.cat([share[target] * scale[source] * scale[target], scale * scale])
+    return Sparse.from_entries(torch.cat([target, loops]), torch.cat([source, loops]), value, (num, num))
+
+
 class NodeEncoder(nn.Module):
     r"""Vectors of all nodes, from their features or a learned table, over the edges of the training graph.
 
@@ -60,8 +89,9 @@ class NodeEncoder(nn.Module):
         dropout: share of the hidden numbers dropped in training, in [0, 1), drawn from torch's default generator.
 
     Shape:
-        features [N, F] (dense or `Sparse`) or None, adjacency (`adjacency`) -> [N, d] float32. Weights are drawn from
-        torch's default generator (Glorot).
+        features [N, F] (dense or `Sparse`) or None, adjacency (`adjacency`) -> [N, d] float32. Of a part of the graph:
+        features [n, F], adjacency (`part_adjacency`), nodes [n] int64 -> [n, d]. Weights are drawn from torch's default
+        generator (Glorot).
 
     Raises:
         ValueError: an unknown kind, or a value out of range.
@@ -113,12 +143,32 @@ class NodeEncoder(nn.Module):
         if self.kind not in ("gcn", "sage"):
             return edge_index
         build = mean_adjacency if self.kind == "sage" else gcn_adjacency
-        matrix = build(edge_index, self.num_nodes)
-        return matrix.to_dense() if (matrix.share > DENSE_ABOVE if dense is None else dense) else matrix
+        return _form(build(edge_index, self.num_nodes), dense)
 
-    def forward(self, features: Tensor | Sparse | None, adjacency: Adjacency) -> Tensor:
-        """Embed every node; features are not read where there is a learned table."""
-        hidden: Tensor | Sparse | None = features if self.table is None else self.table
+    def part_adjacency(self, edge_index: Tensor, degree: Tensor) -> Adjacency:
+        """The same for n nodes with sampled neighbours, `graphns.graph.neighbors.sample_neighbors`.
+
+        A mean is over the neighbours at hand, and GAT's attention too; see `sampled_gcn_adjacency` for "gcn".
+
+        Args:
+            edge_index: [2, e] int64 places in [0, n), source over target, each edge once, without self-loops.
+            degree: [n] int64, how many neighbours each node has in the whole graph.
+        """
+        if self.kind == "gcn":
+            return _form(sampled_gcn_adjacency(edge_index, degree))
+        return _form(mean_adjacency(edge_index, len(degree))) if self.kind == "sage" else edge_index
+
+    def forward(self, features: Tensor | Sparse | None, adjacency: Adjacency, nodes: Tensor | None = None) -> Tensor:
+        """Embed every node, or some; features are not read where there is a learned table.
+
+        Args:
+            features: of the nodes that are embedded.
+            adjacency: among them.
+            nodes: which they are, where they are some: whose rows of the learned table.
+        """
+        hidden: Tensor | Sparse | None = features
+        if self.table is not None:
+            hidden = self.table if nodes is None else F.embedding(nodes, self.table)
         if hidden is None:
             raise ValueError("this encoder reads features: give them, or build it with num_features=None")
         for number, layer in enumerate(self.layers):
@@ -130,6 +180,10 @@ class NodeEncoder(nn.Module):
             hidden = layer(hidden, adjacency)
         assert isinstance(hidden, Tensor)
         return hidden
+
+
+def _form(matrix: Sparse, dense: bool | None = None) -> Adjacency:
+    return matrix.to_dense() if (matrix.share > DENSE_ABOVE if dense is None else dense) else matrix
 
 
 class _Layer(nn.Module):
