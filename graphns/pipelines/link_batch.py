@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -160,11 +161,13 @@ def _embedded(module: Any, model: LinkModel, data: LinkData, graph: Graph, seeds
     assert fanouts is not None
     found = sample_neighbors(graph, seeds, fanouts, stream)
     edge_index, degree = torch.stack([found.row, found.col]), graph.degree[found.node]
+    num_nodes, num_edges = (list(accumulate(each)) for each in (found.num_sampled_nodes, found.num_sampled_edges))
     if gone is not None:
         source, target = found.node[edge_index]
-        edge_index = edge_index[:, ~torch.isin(source * data.num_nodes + target, gone)]
+        kept = ~torch.isin(source * data.num_nodes + target, gone)
+        edge_index, num_edges = edge_index[:, kept], [int(kept[:end].sum()) for end in num_edges]
         ends = torch.searchsorted(seeds, gone % data.num_nodes)  # of positives, which are seeds, and stand first
         degree = degree - torch.bincount(ends, minlength=len(degree))
     features = None if data.features is None else features_of(data.features, found.node)
-    adjacency = model.encoder.part_adjacency(edge_index, degree)
+    adjacency = model.encoder.part_adjacency(edge_index, degree, num_nodes, num_edges)
     return Table(module(features, adjacency, found.node)[: len(seeds)], seeds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, Self
 
@@ -85,8 +85,9 @@ class LinkModel(nn.Module):
             torch.manual_seed(config.seed)
             return cls(data, config).to(data.device)
 
-    def forward(self, features: Tensor | Sparse | None, adjacency: Adjacency, nodes: Tensor | None = None) -> Tensor:
-        """Embeddings [N, d] of all nodes, or [n, d] of some; see `NodeEncoder.forward`."""
+    def forward(self, features: Tensor | Sparse | None, adjacency: Adjacency | Sequence[Adjacency],
+                nodes: Tensor | None = None) -> Tensor:
+        """Embeddings [N, d] of all nodes, or of some; see `NodeEncoder.forward`."""
         table: Tensor = self.encoder(features, adjacency, nodes)
         return table
 
