@@ -25,6 +25,10 @@ class Table(NamedTuple):
     Attributes:
         vectors: [n, d].
         nodes: [n] int64, whose they are, rising; None: row i is node i's.
+
+    Example:
+        >>> Table(torch.eye(2), torch.tensor([3, 8])).of(torch.tensor([8]))
+        tensor([[0., 1.]])
     """
 
     vectors: Tensor
