@@ -17,6 +17,10 @@ def train_link(
     sampler: Annotated[str | None, typer.Option(help="Negatives: a name, options as name:option=value. Default: "
                                                      "uniform, known neighbours left out.")] = None,
     k: Annotated[int | None, typer.Option(min=1, help="Negatives a positive; default: set for the data.")] = None,
+    num_neighbors: Annotated[str | None, typer.Option(help="Mini-batches: sampled neighbours a node in each layer, as "
+                                                           "10,5; -1: all. Default: a step embeds the whole "
+                                                           "graph.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Positives a step; default: set for the data.")] = None,
     epochs: Annotated[int | None, typer.Option(min=0, help="At most so many; default: set for the data.")] = None,
     patience: Annotated[int | None, typer.Option(min=1, help="Stop after so many validations without a better "
                                                              "one.")] = None,
@@ -41,14 +45,14 @@ def train_link(
 ) -> None:
     """Learn to tell edges from non-edges and keep the model: model.pt, embeddings.npy, result.json, metrics."""
     from graphns.commands.link_evaluation import table
-    from graphns.commands.link_run import LinkRun
+    from graphns.commands.link_run import LinkRun, fanouts
     from graphns.compare.link_source import LinkSource
 
     source = LinkSource(data, None if root is None else str(root), evaluation, val, test, split_seed, normalize,
                         features)
     run = LinkRun.make(source, sampler=sampler, settings=tuple(setting or ()), loggers=logger,
                        imports=tuple(module or ()), seed=seed, encoder=encoder, decoder=decoder, k=k, epochs=epochs,
-                       patience=patience)
+                       patience=patience, batch_size=batch_size, num_neighbors=fanouts(num_neighbors))
     folder = out or Path(f"graphns-link-{Path(data).stem}")
     result = run.go(folder, command=shlex.join(["graphns", *sys.argv[1:]]), checkpoint_every=checkpoint_every,
                     accelerator=accelerator, threads=threads)

@@ -104,11 +104,7 @@ class GraceConfig(NodeConfig):
         self.check_rates("drop_edge", "drop_feature")
 
     def _check_minibatches(self) -> None:
-        given = self.num_neighbors
-        fanouts = tuple(given) if isinstance(given, list | tuple) else ()
-        if not fanouts or not all(isinstance(each, int) and (each > 0 or each == -1) for each in fanouts):
-            raise ValueError(f"num_neighbors must be a number above 0, or -1 for all, for each hop, got {given}")
-        object.__setattr__(self, "num_neighbors", fanouts)
+        self.check_fanouts("num_neighbors")
         if self.batch_size is None:
             raise ValueError("num_neighbors needs batch_size: how many anchors a mini-batch has")
         if self.corrected:

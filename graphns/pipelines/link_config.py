@@ -42,7 +42,10 @@ class LinkConfig(NodeConfig):
         side: which end of a positive edge is replaced: "either", by a coin of each epoch, "source" or "destination".
             Where edges have a direction, the destination. A sampler of whole edges replaces both ends.
         corrected: divide the draws' density out of the loss (needs a sampler of density "marginal").
-        batch_size: positives a step; None: all. Each step embeds the whole graph.
+        batch_size: positives a step; None: all.
+        num_neighbors: None: each step embeds the whole graph. Numbers of neighbours, one for each layer of the encoder,
+            -1 for all: a step embeds the ends of its positives and its negatives alone, over neighbourhoods sampled so
+            (`graphns.pipelines.link_batch`). Evaluation embeds the whole graph either way.
         mask_targets: leave the positives of a step out of what the encoder passes messages along, so that a model does
             not learn to read off an edge that is there.
         use_valid_edges: embed over the validation edges too when test edges are scored, as OGB's collab allows.
@@ -74,6 +77,7 @@ class LinkConfig(NodeConfig):
     side: str = "either"
     corrected: bool = False
     batch_size: int | None = 65536
+    num_neighbors: tuple[int, ...] | None = None
     mask_targets: bool = False
     use_valid_edges: bool = False
     clip: float | None = 1.0
@@ -97,3 +101,18 @@ class LinkConfig(NodeConfig):
         if self.clip is not None and not 0 < self.clip < float("inf"):
             raise ValueError(f"clip must be above 0, or None to leave gradients as they are, got {self.clip}")
         corrections(self.objective, self.corrected)
+        if self.num_neighbors is not None:
+            self._check_minibatches(self.num_neighbors)
+
+    @property
+    def passes_messages(self) -> bool:
+        """Whether the encoder reads neighbours."""
+        return self.encoder not in ("mlp", "embedding")
+
+    def _check_minibatches(self, num_neighbors: tuple[int, ...]) -> None:
+        self.check_fanouts("num_neighbors")
+        if self.passes_messages and len(num_neighbors) != self.num_layers:
+            raise ValueError(f"num_neighbors needs a number for each layer of the encoder, got {list(num_neighbors)} "
+                             f"and num_layers={self.num_layers}")
+        if self.batch_size is None:
+            raise ValueError("num_neighbors needs batch_size: how many positives a mini-batch has")

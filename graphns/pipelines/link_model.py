@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Self
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +15,40 @@ from graphns.encoders.message_passing import Adjacency, NodeEncoder
 from graphns.encoders.sparse import Sparse
 from graphns.graph.graph import Graph
 from graphns.pipelines.link_config import LinkConfig
-from graphns.scorers.decoders import Bilinear, Dot, HadamardMLP
+from graphns.scorers.decoders import Bilinear, Dot, HadamardMLP, places
 from graphns.scorers.ncn import CommonNeighborMLP
+
+
+class Table(NamedTuple):
+    """Vectors of all nodes, or of those that a mini-batch embeds.
+
+    Attributes:
+        vectors: [n, d].
+        nodes: [n] int64, whose they are, rising; None: row i is node i's.
+
+    Example:
+        >>> Table(torch.eye(2), torch.tensor([3, 8])).of(torch.tensor([8]))
+        tensor([[0., 1.]])
+    """
+
+    vectors: Tensor
+    nodes: Tensor | None = None
+
+    def places(self, ids: Tensor) -> Tensor:
+        """The rows of nodes, in the shape of `ids`.
+
+        Raises:
+            ValueError: one is not embedded.
+        """
+        return ids if self.nodes is None else places(self.nodes, ids)
+
+    def of(self, ids: Tensor) -> Tensor:
+        """The vectors [..., d] of nodes [...]."""
+        return self.vectors[self.places(ids)]
+
+    def detach(self) -> Table:
+        """The same without gradient."""
+        return Table(self.vectors.detach(), self.nodes)
 
 
 class LinkModel(nn.Module):
@@ -57,24 +89,30 @@ class LinkModel(nn.Module):
             torch.manual_seed(config.seed)
             return cls(data, config).to(data.device)
 
-    def forward(self, features: Tensor | Sparse | None, adjacency: Adjacency) -> Tensor:
-        """Embeddings [N, d] of all nodes."""
-        table: Tensor = self.encoder(features, adjacency)
+    def forward(self, features: Tensor | Sparse | None, adjacency: Adjacency | Sequence[Adjacency],
+                nodes: Tensor | None = None) -> Tensor:
+        """Embeddings [N, d] of all nodes, or of some; see `NodeEncoder.forward`."""
+        table: Tensor = self.encoder(features, adjacency, nodes)
         return table
 
     @torch.no_grad()
     def embed(self, data: LinkData, graph: Graph | None = None) -> Tensor:
-        """Embeddings [N, d], without gradient, nothing dropped; over another graph than that of the training edges."""
+        """Embeddings [N, d], without gradient, nothing dropped; over another graph than that of the training edges.
+
+        Always over every neighbour, layer by layer, however training samples: no layer is kept longer than the next one
+        needs it.
+        """
         with _evaluating(self):
             edges = message_edges(data, data.graph if graph is None else graph)
             return self.forward(data.features, self.encoder.adjacency(edges))
 
-    def scores(self, table: Tensor, anchor: Tensor, ids: Tensor) -> Tensor:
-        """Scores [B, m] of the nodes `ids` [B|1, m] for anchors [B], by a table of all nodes' vectors."""
-        scores: Tensor = self.decoder(table[anchor], table, ids, anchor)
+    def scores(self, table: Tensor | Table, anchor: Tensor, ids: Tensor) -> Tensor:
+        """Scores [B, m] of the nodes `ids` [B|1, m] for anchors [B], by their vectors; a tensor is those of all."""
+        table = _table(table)
+        scores: Tensor = self.decoder(table.of(anchor), table.vectors, table.places(ids), anchor, table.nodes)
         return scores
 
-    def pair_scores(self, table: Tensor, source: Tensor, target: Tensor) -> Tensor:
+    def pair_scores(self, table: Tensor | Table, source: Tensor, target: Tensor) -> Tensor:
         """Scores [P] of pairs."""
         return self.scores(table, source, target[:, None])[:, 0]
 
@@ -93,7 +131,7 @@ class LinkModel(nn.Module):
 
         return score
 
-    def negative_scores(self, table: Tensor, anchor: Tensor, negatives: Negatives) -> Tensor:
+    def negative_scores(self, table: Tensor | Table, anchor: Tensor, negatives: Negatives) -> Tensor:
         """Scores [B, k] of what was drawn: other candidates, whole edges, or vectors that are no nodes'.
 
         Raises:
@@ -101,7 +139,7 @@ class LinkModel(nn.Module):
         """
         if negatives.vectors is not None:
             if not negatives.vectors.shape[-1]:  # a queue that has seen nothing yet does not know how wide it will be
-                return table.new_zeros(negatives.mask.shape)
+                return _table(table).vectors.new_zeros(negatives.mask.shape)
             return LinkView(self, table).score_vectors(anchor, negatives.vectors)
         if negatives.anchor is not None:
             source = negatives.anchor
@@ -109,12 +147,21 @@ class LinkModel(nn.Module):
         return self.scores(table, anchor, negatives.ids)
 
 
-def message_edges(data: LinkData, graph: Graph) -> Tensor:
-    """What messages pass along [2, E]: the edges of a graph, in both directions where they have one (as OGB does)."""
+def message_graph(data: LinkData, graph: Graph) -> Graph:
+    """What messages pass along: the edges of a graph, in both directions where they have one (as OGB does)."""
     if data.undirected:
-        return graph.edge_index
+        return graph
     edges = graph.edge_index
-    return Graph.from_edge_index(torch.cat([edges, edges.flip(0)], 1), graph.num_src).edge_index
+    return Graph.from_edge_index(torch.cat([edges, edges.flip(0)], 1), graph.num_src)
+
+
+def message_edges(data: LinkData, graph: Graph) -> Tensor:
+    """The edges [2, E] of `message_graph`."""
+    return message_graph(data, graph).edge_index
+
+
+def _table(table: Tensor | Table) -> Table:
+    return Table(table) if isinstance(table, Tensor) else table
 
 
 class LinkView:
@@ -122,12 +169,12 @@ class LinkView:
 
     Args:
         model: its decoder scores, with dropout off.
-        table: [N, d], the embeddings of the step.
+        table: the embeddings of the step; a tensor [N, d] is those of all nodes.
     """
 
-    def __init__(self, model: LinkModel, table: Tensor) -> None:
+    def __init__(self, model: LinkModel, table: Tensor | Table) -> None:
         self.model = model
-        self.table = table
+        self.table = _table(table)
 
     def score(self, anchor: Tensor, ids: Tensor) -> Tensor:
         """Scores [B, m] of candidates `ids` [B|1, m] for anchors [B]."""
@@ -140,12 +187,12 @@ class LinkView:
             raise ValueError("common neighbours are those of nodes, and a vector is none: choose another decoder")
         rows, m, width = vectors.shape
         ids = torch.arange(rows * m, device=vectors.device).view(rows, m)
-        scores: Tensor = self.model.decoder(self.table[anchor], vectors.reshape(rows * m, width), ids)
+        scores: Tensor = self.model.decoder(self.table.of(anchor), vectors.reshape(rows * m, width), ids)
         return scores
 
     def embed(self, ids: Tensor, layers: bool = False) -> Tensor:
         """Rows [..., d] of the table; with `layers`, [..., 1, d]: the last layer is what the decoder reads."""
-        rows = self.table[ids]
+        rows = self.table.of(ids)
         return rows.unsqueeze(-2) if layers else rows
 
 

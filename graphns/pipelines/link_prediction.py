@@ -14,11 +14,14 @@ from torch import Tensor
 from graphns.base import Sampler
 from graphns.data.link import LinkData
 from graphns.encoders.message_passing import Adjacency
+from graphns.graph.graph import Graph
 from graphns.metrics.links import LinkEvaluation, evaluate_links
 from graphns.pipelines.checkpoint import Checkpoint, Log, ordered_sum, sampler_options
+from graphns.pipelines.link_batch import batch_step, check_sampler
 from graphns.pipelines.link_config import LinkConfig
-from graphns.pipelines.link_model import LinkModel, message_edges
+from graphns.pipelines.link_model import LinkModel, message_edges, message_graph
 from graphns.pipelines.link_step import step
+from graphns.pipelines.method import Step
 from graphns.pipelines.selection import Selection
 from graphns.streams import Stream
 
@@ -72,9 +75,9 @@ def train(
 ) -> LinkResult:
     """Train an encoder and a decoder with the negatives of `sampler`.
 
-    A step embeds the whole graph, scores its positives and their negatives, and updates. The sampler sees training
-    edges alone. The data's official metric on validation edges chooses the epoch; test edges are scored once, at the
-    end, and choose nothing.
+    A step embeds the whole graph, or with `config.num_neighbors` the nodes of its batch, scores its positives and their
+    negatives, and updates. The sampler sees training edges alone. The data's official metric on validation edges
+    chooses the epoch; test edges are scored once, at the end, and choose nothing.
 
     Args:
         data: see `graphns.data.link_loading.load_links`.
@@ -87,8 +90,8 @@ def train(
         accelerator: Fabric's: "cpu", "cuda", "mps", "auto".
         loggers: Fabric's: each gets loss, seconds and validation of every epoch, a resumed run's past included.
 
-    What is random: weights, the order of the positives, their sides, dropout and the draws, all keyed by `config.seed`;
-    torch's generator is left alone.
+    What is random: weights, the order of the positives, their sides, dropout, the draws and sampled neighbours, all
+    keyed by `config.seed`; torch's generator is left alone.
 
     Raises:
         ValueError: the folder holds another run; the sampler cannot serve; the loss is no longer finite.
@@ -156,6 +159,8 @@ def fit(
     data = data.to(fabric.device)
     sampler = (default_sampler(data) if sampler is None else sampler).to(fabric.device)
     model = LinkModel.seeded(data, config)
+    if config.num_neighbors is not None:
+        check_sampler(sampler, model, data, config)
     learned = [each for each in [*model.parameters(), *sampler.parameters()] if each.requires_grad]
     optimizer = torch.optim.Adam(learned, lr=config.learning_rate, weight_decay=config.weight_decay)
     chosen = Selection()
@@ -168,11 +173,20 @@ def fit(
     known = dict(chosen.history)
     for epoch in range(len(log.losses)):
         _tell(fabric, log, epoch, known.get(epoch + 1))
-    adjacency = model.encoder.adjacency(message_edges(data, data.graph))
+    make: Callable[..., Step] = step
+    along: Adjacency | Graph
+    if config.num_neighbors is None:
+        along = model.encoder.adjacency(message_edges(data, data.graph))
+    else:
+        make, along = batch_step, message_graph(data, data.graph)
+
+    def take(rows: Tensor, stream: Stream, epoch: int) -> Step:
+        return make(module, model, data, along, rows, sampler, config, stream, epoch)
+
     for epoch in range(len(log.losses), config.epochs):
         if config.patience is not None and chosen.waited >= config.patience:
             break
-        _epoch(fabric, fabric_optimizer, module, model, data, adjacency, sampler, config, epoch, log)
+        _epoch(fabric, fabric_optimizer, model, data, take, sampler, config, epoch, log)
         value = None
         if (epoch + 1) % config.validate_every == 0 or epoch + 1 == config.epochs:
             value = validate(epoch + 1, model, data)
@@ -208,7 +222,7 @@ def evaluate(model: LinkModel, data: LinkData, part: str, use_valid_edges: bool 
     return evaluate_links(model.scorer(data, graph), data.part(part))
 
 
-def _epoch(fabric: Any, optimizer: Any, module: Any, model: LinkModel, data: LinkData, adjacency: Adjacency,
+def _epoch(fabric: Any, optimizer: Any, model: LinkModel, data: LinkData, take: Callable[[Tensor, Stream, int], Step],
            sampler: Sampler, config: LinkConfig, epoch: int, log: Log) -> None:
     """All positives once, noted in the log."""
     stream = Stream(config.seed, epoch)
@@ -220,7 +234,7 @@ def _epoch(fabric: Any, optimizer: Any, module: Any, model: LinkModel, data: Lin
     for number, rows in enumerate(torch.split(order, config.batch_size or num_edges)):
         with torch.random.fork_rng(devices=[]):  # dropout draws from torch's generator
             torch.manual_seed(int(stream.child(_DROPOUT).words(every[number : number + 1], 1)))
-            done = step(module, model, data, adjacency, rows, sampler, config, stream, epoch)
+            done = take(rows, stream, epoch)
         loss = done.loss if adversary is None else done.loss + adversary(done.negatives, done.feedback, done.query)
         optimizer.zero_grad()
         fabric.backward(loss)

@@ -94,6 +94,18 @@ class NodeConfig:
                 raise ValueError(f"{name} must be two rates in [0, 1), got {given}")
             object.__setattr__(self, name, rates)
 
+    def check_fanouts(self, name: str) -> None:
+        """Refuse what are not numbers of neighbours, one a hop, and keep them as a tuple: JSON and YAML have lists.
+
+        Raises:
+            ValueError: they are not.
+        """
+        given = getattr(self, name)
+        fanouts = tuple(given) if isinstance(given, list | tuple) else ()
+        if not fanouts or not all(type(each) is int and (each > 0 or each == -1) for each in fanouts):
+            raise ValueError(f"{name} must be a number above 0, or -1 for all, for each hop, got {given}")
+        object.__setattr__(self, name, fanouts)
+
     def check_choice(self, name: str, what: str, known: Any) -> None:
         """Refuse a name that is not among the known.
 

@@ -11,8 +11,27 @@ from torch import Tensor, nn
 from graphns.kernels.gather_dot import gather_dot
 
 DECODERS = ("dot", "bilinear", "mlp", "ncn")
-"""Names that `graphns.pipelines.link_model` builds; each is called with the anchors' vectors, the table and the ids."""
+"""Names that `graphns.pipelines.link_model` builds; each is called with the anchors' vectors, the table and the ids.
+Two more arguments are for those that look into a graph: `anchor_ids` [B], and `nodes` [n] where the table holds the
+vectors of some nodes alone, in rising order of their ids; `ids` are places in it."""
 _CHUNK = 1 << 22  # numbers of the [pairs, d] tensors made at once where there is no gradient
+
+
+def places(nodes: Tensor, ids: Tensor) -> Tensor:
+    """Where ids stand among `nodes` [n], which rise.
+
+    Raises:
+        ValueError: one is not among them.
+
+    Example:
+        >>> places(torch.tensor([2, 5, 9]), torch.tensor([[9, 2]]))
+        tensor([[2, 0]])
+    """
+    at = torch.searchsorted(nodes, ids.contiguous()).clamp(max=len(nodes) - 1)
+    missing = nodes[at] != ids
+    if bool(missing.any()):
+        raise ValueError(f"node {int(ids[missing][0])} is not among the {len(nodes)} that are embedded")
+    return at
 
 
 class Dot(nn.Module):
@@ -26,7 +45,8 @@ class Dot(nn.Module):
         tensor([[2., 1.]])
     """
 
-    def forward(self, anchors: Tensor, table: Tensor, ids: Tensor, anchor_ids: Tensor | None = None) -> Tensor:
+    def forward(self, anchors: Tensor, table: Tensor, ids: Tensor, anchor_ids: Tensor | None = None,
+                nodes: Tensor | None = None) -> Tensor:
         """Scores of the rows `ids` of the table for each anchor."""
         return gather_dot(anchors, table, ids)
 
@@ -51,7 +71,8 @@ class Bilinear(nn.Module):
         self.weight = nn.Parameter(torch.eye(size))
         self.symmetric = symmetric
 
-    def forward(self, anchors: Tensor, table: Tensor, ids: Tensor, anchor_ids: Tensor | None = None) -> Tensor:
+    def forward(self, anchors: Tensor, table: Tensor, ids: Tensor, anchor_ids: Tensor | None = None,
+                nodes: Tensor | None = None) -> Tensor:
         """Scores of the rows `ids` of the table for each anchor."""
         weight = (self.weight + self.weight.T) / 2 if self.symmetric else self.weight
         return gather_dot(anchors @ weight, table, ids)
@@ -90,17 +111,19 @@ class HadamardMLP(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(n, m) for n, m in pairwise(widths))
         self.dropout = dropout
 
-    def forward(self, anchors: Tensor, table: Tensor, ids: Tensor, anchor_ids: Tensor | None = None) -> Tensor:
+    def forward(self, anchors: Tensor, table: Tensor, ids: Tensor, anchor_ids: Tensor | None = None,
+                nodes: Tensor | None = None) -> Tensor:
         """Scores of the rows `ids` of the table for each anchor."""
         if torch.is_grad_enabled():
-            return self._block(anchors, table, ids, anchor_ids)
+            return self._block(anchors, table, ids, anchor_ids, nodes)
         rows = max(1, _CHUNK // max(1, ids.shape[1] * anchors.shape[1]))
         parts = [self._block(anchors[at : at + rows], table, ids if len(ids) == 1 else ids[at : at + rows],
-                             None if anchor_ids is None else anchor_ids[at : at + rows])
+                             None if anchor_ids is None else anchor_ids[at : at + rows], nodes)
                  for at in range(0, len(anchors), rows)]
         return torch.cat(parts) if parts else anchors.new_zeros((0, ids.shape[1]))
 
-    def _block(self, anchors: Tensor, table: Tensor, ids: Tensor, anchor_ids: Tensor | None = None) -> Tensor:
+    def _block(self, anchors: Tensor, table: Tensor, ids: Tensor, anchor_ids: Tensor | None = None,
+               nodes: Tensor | None = None) -> Tensor:
         product = anchors[:, None] * F.embedding(ids, table)
         return self.score_pairs(product.flatten(0, 1)).view(product.shape[:2])
 

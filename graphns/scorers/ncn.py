@@ -8,7 +8,7 @@ from torch import Tensor
 
 from graphns.graph.graph import Graph
 from graphns.kernels.common_neighbors import common_neighbors
-from graphns.scorers.decoders import HadamardMLP
+from graphns.scorers.decoders import HadamardMLP, places
 
 
 class CommonNeighborMLP(HadamardMLP):
@@ -28,10 +28,12 @@ class CommonNeighborMLP(HadamardMLP):
         dropout: in [0, 1), drawn from torch's default generator.
 
     Shape:
-        anchors [B, d], table [N, d], ids [B|1, m] int64, anchor_ids [B] int64 -> [B, m].
+        anchors [B, d], table [N, d], ids [B|1, m] int64, anchor_ids [B] int64 -> [B, m]. With nodes [n] int64, rising,
+        the table [n, d] is of these alone, ids are places in it, and `common` of the pairs must be among them.
 
     Raises:
-        ValueError: the graph is bipartite; what `HadamardMLP` refuses; or the anchors' ids are missing.
+        ValueError: the graph is bipartite; what `HadamardMLP` refuses; the anchors' ids are missing, or a common
+            neighbour is not among the nodes.
 
     Example:
         >>> graph = Graph.from_edge_index(torch.tensor([[0, 2, 1, 2], [2, 0, 2, 1]]), 3)
@@ -55,12 +57,20 @@ class CommonNeighborMLP(HadamardMLP):
         self.register_buffer("indptr", graph.indptr, persistent=False)
         self.register_buffer("indices", graph.indices, persistent=False)
 
-    def _block(self, anchors: Tensor, table: Tensor, ids: Tensor, anchor_ids: Tensor | None = None) -> Tensor:
+    def common(self, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+        """The common neighbours of pairs of nodes [P], [P]: starts [P + 1] and ids [c], both int64."""
+        starts, ids = common_neighbors(self.indptr, self.indices, left, right)
+        return starts, ids.long()
+
+    def _block(self, anchors: Tensor, table: Tensor, ids: Tensor, anchor_ids: Tensor | None = None,
+               nodes: Tensor | None = None) -> Tensor:
         if anchor_ids is None:
             raise ValueError("common neighbours are those of nodes: give anchor_ids")
         wide = ids.expand(len(anchors), -1)
-        starts, common = common_neighbors(self.indptr, self.indices, anchor_ids.repeat_interleave(ids.shape[1]),
-                                          wide.flatten())
+        right = wide.flatten() if nodes is None else nodes[wide.flatten()]
+        starts, common = self.common(anchor_ids.repeat_interleave(ids.shape[1]), right)
+        if nodes is not None:
+            common = places(nodes, common)
         product = (anchors[:, None] * F.embedding(wide, table)).flatten(0, 1)
-        shared = F.embedding_bag(common.long(), table, starts, mode="sum", include_last_offset=True)
+        shared = F.embedding_bag(common, table, starts, mode="sum", include_last_offset=True)
         return self.score_pairs(torch.cat([product, shared], 1)).view(wide.shape)

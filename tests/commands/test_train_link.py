@@ -67,8 +67,10 @@ def test_a_run_folder_and_its_evaluation(tmp_path: Path, capsys: pytest.CaptureF
     assert source.data == "digits" and np.array_equal(embedded.numpy(), np.load(out / "embeddings.npy"))
 
 
-def test_killed_it_ends_with_the_same_model(tmp_path: Path) -> None:
-    arguments = ["--epochs", "60", "--checkpoint-every", "2", "--threads", "1", "--set", "dropout=0.3", *SHORT]
+@pytest.mark.parametrize("batches", [[], ["--num-neighbors", "5,3", "--batch-size", "2048"]], ids=["whole", "batches"])
+def test_killed_it_ends_with_the_same_model(batches: list[str], tmp_path: Path) -> None:
+    arguments = ["--epochs", "20" if batches else "60", "--checkpoint-every", "2", "--threads", "1", "--set",
+                 "dropout=0.3", *batches, *SHORT]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     command = [sys.executable, "-m", "graphns.cli", "train", "link", *arguments, "--out"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -87,6 +89,21 @@ def test_killed_it_ends_with_the_same_model(tmp_path: Path) -> None:
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+def test_mini_batches_by_option_or_setting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = {"option": ["--num-neighbors", "-1,3", "--batch-size", "4000"],
+               "setting": ["--set", "num-neighbors=[-1, 3]", "--set", "batch-size=4000"]}
+    for name, given in options.items():
+        assert train("--epochs", "1", "--out", str(tmp_path / name), *given, *SHORT) == 0
+        settings = yaml.safe_load((tmp_path / name / "config.yaml").read_text())["settings"]
+        assert (settings["num_neighbors"], settings["batch_size"]) == ([-1, 3], 4000)
+    first, second = (np.load(tmp_path / name / "embeddings.npy", allow_pickle=False) for name in options)
+    assert np.array_equal(first, second)
+    capsys.readouterr()
+    assert run(["eval", "link", str(tmp_path / "option")]) == 0
+    auc = json.loads((tmp_path / "option" / "result.json").read_text())["test"]["auc"]
+    assert f"{100 * auc:.2f}" in capsys.readouterr().out
+
+
 def test_heuristics_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["eval", "link", "--data", "digits", "--heuristics", "cn,aa,ra,ppr,katz", "--part", "test"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -101,6 +118,9 @@ def test_heuristics_alone(capsys: pytest.CaptureFixture[str]) -> None:
     (["--k", "3", "--set", "k=4"], "k is given twice"),
     (["--sampler", "nosuch"], "no sampler is called 'nosuch'"),
     (["--sampler", "pseudo-typed"], "pseudo-typed needs triples with relations"),
+    (["--num-neighbors", "10,x"], "write numbers of neighbours as 10,5, one for each layer, not '10,x'"),
+    (["--num-neighbors", "10"], "a number for each layer of the encoder, got [10] and num_layers=2"),
+    (["--num-neighbors", "10,5", "--sampler", "nearest"], "Nearest reads the model and has no inner sampler"),
     (["--logger", "paper"], "no logger is called 'paper'"),
     (["--data", "Coro"], "Coro"),
     (["--evaluation", "harsh"], "harsh"),

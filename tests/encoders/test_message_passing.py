@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import accumulate, combinations
+
 import pytest
 import torch
 from torch import Tensor
 from torch_geometric.nn import GATConv, GCNConv, SAGEConv
 
-from graphns.encoders.message_passing import ENCODERS, NodeEncoder, mean_adjacency
+from graphns.encoders.gcn import gcn_adjacency
+from graphns.encoders.message_passing import ENCODERS, NodeEncoder, mean_adjacency, sampled_gcn_adjacency
 from graphns.encoders.sparse import Sparse
+from graphns.graph.graph import Graph
+from graphns.graph.neighbors import sample_neighbors
+from graphns.streams import Stream
 
 EDGES = torch.tensor([[0, 1, 1, 2, 3, 0, 4], [1, 0, 2, 1, 0, 3, 4]])  # both directions, a loop; node 5 has no edge
 N = 6
@@ -113,3 +119,34 @@ def test_features_that_are_missing_are_asked_for() -> None:
     encoder = made("mlp")
     with pytest.raises(ValueError, match="this encoder reads features"):
         encoder(None, EDGES)
+
+
+def test_rows_of_sampled_neighbours_are_unbiased() -> None:
+    """Over all subsets of a node's neighbours, the mean of its row is its row of the whole graph."""
+    star = torch.tensor([[1, 2, 3, 4, 5, 0], [0, 0, 0, 0, 0, 1]])
+    degree = torch.tensor([5, 1, 0, 0, 0, 0])
+    whole = gcn_adjacency(star, 6).to_dense()
+    for size in (1, 2, 5):
+        rows = [sampled_gcn_adjacency(torch.tensor([drawn, [0] * size]), degree).to_dense()[0]
+                for drawn in combinations(range(1, 6), size)]
+        torch.testing.assert_close(torch.stack(rows).mean(0), whole[0])
+    part = sampled_gcn_adjacency(star[:, :5], degree, num_targets=1)
+    assert part.shape == (1, 6)
+    torch.testing.assert_close(part.to_dense()[0], whole[0])
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("kind", ["gcn", "sage", "gat"])
+def test_layers_of_sampled_neighbours_embed_the_seeds_as_the_whole_graph_does(kind: str, sparse: bool) -> None:
+    edges = EDGES[:, EDGES[0] != EDGES[1]]
+    graph = Graph.from_edge_index(edges, N)
+    encoder, x = made(kind), features(sparse)
+    whole = encoder(x, encoder.adjacency(edges))
+    for seeds in (torch.tensor([3]), torch.tensor([1, 5])):
+        found = sample_neighbors(graph, seeds, [-1, -1], Stream(0))
+        sizes = (list(accumulate(each)) for each in (found.num_sampled_nodes, found.num_sampled_edges))
+        along = encoder.part_adjacency(torch.stack([found.row, found.col]), graph.degree[found.node], *sizes)
+        rows = x[found.node] if isinstance(x, Tensor) else x.rows(found.node)
+        out = encoder(rows, along, found.node)
+        torch.testing.assert_close(out[: len(seeds)], whole[seeds])
+        assert kind == "gat" or len(out) == len(seeds)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from graphns.graph.graph import Graph
-from graphns.scorers.decoders import Bilinear, Dot, HadamardMLP
+from graphns.scorers.decoders import Bilinear, Dot, HadamardMLP, places
 from graphns.scorers.ncn import CommonNeighborMLP
 
 
@@ -117,3 +117,21 @@ def test_common_neighbours_stand_beside_the_product() -> None:
     with pytest.raises(ValueError, match="need a homogeneous graph"):
         CommonNeighborMLP(Graph.empty((2, 3)), 3)
     assert not any(name.startswith("ind") for name in decoder.state_dict())
+
+
+def test_common_neighbours_among_some_nodes_are_those_of_all() -> None:
+    edges = torch.tensor([[0, 0, 0, 1, 1, 2, 4], [1, 2, 3, 2, 3, 3, 5]])
+    graph = Graph.from_edge_index(torch.cat([edges, edges.flip(0)], 1), 7)
+    torch.manual_seed(1)
+    decoder, table = CommonNeighborMLP(graph, 3, hidden_size=4), torch.rand(7, 3)
+    anchor_ids, ids = torch.tensor([1, 3]), torch.tensor([[3, 2], [1, 2]])
+    nodes = torch.tensor([0, 1, 2, 3])  # the common neighbours of these pairs are among them
+    expected = decoder(table[anchor_ids], table, ids, anchor_ids)
+    part = table[nodes]
+    for grad in (True, False):
+        with torch.set_grad_enabled(grad):
+            found = decoder(part[places(nodes, anchor_ids)], part, places(nodes, ids), anchor_ids, nodes)
+        torch.testing.assert_close(found, expected)
+    few = torch.tensor([1, 2, 3])
+    with pytest.raises(ValueError, match="node 0 is not among the 3 that are embedded"):
+        decoder(table[anchor_ids], table[few], places(few, ids), anchor_ids, few)

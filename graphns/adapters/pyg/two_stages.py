@@ -154,8 +154,8 @@ class _Given(Sampler):
 
     def sample(self, query: Query) -> Negatives:
         if self.given or query.k != self.pool.ids.shape[1]:
-            raise ValueError("this sampler asks the one inside it for more than one pool; a loader draws one: use it "
-                             "in the training step alone")
+            raise ValueError("this sampler asks the one inside it for more than one pool, and one is drawn for the "
+                             "batch; use it where every node is embedded")
         self.given = True
         return self.pool
 
