@@ -48,7 +48,7 @@ def sample_neighbors(
         fanouts: neighbours per node in each hop; -1 takes them all.
         stream: the source of randomness.
         replace: whether a neighbour may be drawn twice.
-        weighted: in proportion to `graph.weight`; neighbours of weight 0 are never drawn.
+        weighted: in proportion to `graph.weight`: neighbours of weight 0 are never drawn, but where all are taken.
 
     Raises:
         ValueError: a fanout is neither positive nor -1, the graph is bipartite, or it has no weights.
@@ -111,7 +111,7 @@ def edges_of(
         keys: [B] int64, `Stream.row_keys`.
         fanout: neighbours per row; -1 takes them all.
         replace: whether a neighbour may be drawn twice.
-        cumulative: [E] weights added up within rows; those of weight 0 are never drawn.
+        cumulative: [E] weights added up within rows; those of weight 0 are not drawn, but where a row is taken whole.
         bounds: the part of each row that is looked at: where it begins [B] and ends [B]; weights need the row's begin.
 
     Returns:
@@ -127,8 +127,4 @@ def edges_of(
     owner = torch.repeat_interleave(torch.arange(len(nodes), device=nodes.device), degree)
     within = torch.arange(len(owner), device=nodes.device) - (degree.cumsum(0) - degree)[owner]
     edge = first[owner] + within
-    if cumulative is not None:
-        before = torch.where(within == 0, 0, cumulative[(edge - 1).clamp(min=0)])
-        kept = cumulative[edge] > before
-        edge, owner = edge[kept], owner[kept]
     return edge, owner, indices[edge].long()

@@ -138,8 +138,7 @@ def induced_edges(
         target, source = node[relation.target], node[relation.source]
         edge, owner, found = edges_of(relation.indptr, relation.indices, target, target, -1)
         distinct, place = relabel(torch.cat([source, found]))
-        first = torch.empty_like(distinct)
-        first[place[: len(source)].flip(0)] = torch.arange(len(source)).flip(0)  # of a repeated one, its first row
+        first = _first_places(place[: len(source)], len(distinct))
         num = int(place[: len(source)].max()) + 1 if len(source) else 0
         inside = place[len(source) :] < num
         rows[kind], cols[kind], edges[kind] = first[place[len(source) :][inside]], owner[inside], edge[inside]
@@ -168,6 +167,11 @@ def _draw(
     return edges_of(relation.indptr, relation.indices, nodes, keys, fanout, replace, relation.cumulative, bounds)
 
 
+def _first_places(place: Tensor, size: int) -> Tensor:
+    """[size] where each value of `place` [n] stands first; torch writes repeated places in parallel, in no order."""
+    return torch.full((size,), len(place)).scatter_reduce_(0, place, torch.arange(len(place)), "amin")
+
+
 class _Found:
     """The nodes of one kind, numbered as they are found."""
 
@@ -180,8 +184,7 @@ class _Found:
         self.repeated = len(seeds) - self.num_distinct
         self.place = place
         if self.repeated:
-            self.first = torch.empty(self.num_distinct, dtype=torch.int64)
-            self.first[place.flip(0)] = torch.arange(len(seeds)).flip(0)
+            self.first = _first_places(place, self.num_distinct)
         self.counts = [len(seeds)]
         self.done = 0  # names whose neighbours are drawn
         self.size = self.num_distinct  # names found before this hop

@@ -33,7 +33,7 @@ def neighbor_positions(
         cumulative: `cumulative_weights(indptr, weight)`; None: uniform.
 
     Returns:
-        [B, fanout] int64; -1 where the row has no more neighbours (of positive weight).
+        [B, fanout] int64; -1 where a row has no more neighbours, or, if it is not taken whole, none of positive weight.
     """
     if indptr.device.type != "cpu":
         return neighbor_positions_torch(indptr, rows, row_keys, fanout, replace, cumulative)
@@ -59,11 +59,11 @@ def neighbor_positions_torch(
         found = first_above(cumulative, first[:, None].expand_as(words), stop[:, None].expand_as(words),
                             bounded(words, total[:, None]))
         return torch.where((total > 0)[:, None], found, none)
-    if cumulative is not None:
-        return _weighted_without_torch(words, first, stop, cumulative)
     place = torch.arange(fanout, device=rows.device)
     positions = torch.where(place < degree[:, None], first[:, None] + place, none)  # whole rows
     long = degree > fanout
+    if cumulative is not None:
+        return torch.where(long[:, None], _weighted_without_torch(words, first, stop, cumulative), positions)
     for j in range(fanout):  # Floyd: a draw below limit, or limit - 1 if it was drawn before
         limit = degree - fanout + j + 1
         drawn = first + bounded(words[:, j], limit.clamp(min=1))
@@ -224,7 +224,7 @@ def _neighbor_positions(begin, end, indptr, cumulative, rows, row_keys, replace,
         total = degree
         if weighted:
             total = cumulative[stop - 1] if degree > 0 else 0
-        if not weighted and not replace and degree <= fanout:
+        if not replace and degree <= fanout:
             for j in range(fanout):
                 positions[b, j] = first + j if j < degree else -1
             continue

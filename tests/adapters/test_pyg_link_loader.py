@@ -119,12 +119,15 @@ def test_pygs_refusals() -> None:
 
 
 def test_weights_choose_neighbours() -> None:
-    """Weight 1 on one edge of each node, 0 elsewhere: the walk is known."""
-    edge_index = torch.tensor([[0, 1, 2, 3, 4, 0], [1, 2, 3, 4, 5, 5]])
-    data = Data(edge_index=edge_index, w=torch.tensor([1.0, 0, 1, 0, 1, 0]), num_nodes=6)
-    loader = LinkNeighborLoader(data, [1, 1], torch.tensor([[5], [3]]), weight_attr="w", disjoint=True)
+    """Weight 1 on one edge of a node, 0 on the other: the walk is known. A row of no more is whole, as PyG has it."""
+    edge_index = torch.tensor([[4, 0, 2, 0, 1], [5, 5, 3, 3, 4]])
+    data = Data(edge_index=edge_index, w=torch.tensor([1.0, 0, 1, 0, 0]), num_nodes=6)
+    loader = LinkNeighborLoader(data, [1], torch.tensor([[5], [3]]), weight_attr="w", disjoint=True)
     batch = next(iter(loader))
     assert batch.n_id.tolist() == [5, 3, 4, 2] and batch.batch.tolist() == [0] * 4
+    for fanouts, nodes in (([1, 1], {1, 2, 3, 4, 5}), ([2], {0, 2, 3, 4, 5}), ([-1, -1], set(range(6)))):
+        batch = next(iter(LinkNeighborLoader(data, fanouts, torch.tensor([[5], [3]]), weight_attr="w")))
+        assert set(batch.n_id.tolist()) == nodes
     with pytest.raises(ValueError, match=r"weighted sampling needs weights: set data\.v"):
         LinkNeighborLoader(data, [1], weight_attr="v")
 
