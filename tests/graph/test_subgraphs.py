@@ -190,3 +190,19 @@ def test_induced_edges(relations: dict[str, Relation], seeds: dict[str, list[int
                   for at in range(int(each.indptr[target]), int(each.indptr[target + 1]))
                   if int(each.indices[at]) in sources]
         assert list(zip(row[kind].tolist(), col[kind].tolist(), edge[kind].tolist(), strict=True)) == wanted
+
+
+def test_the_first_row_of_a_repeated_seed_for_any_threads() -> None:
+    """torch writes repeated places in parallel: messages still start at the row where a seed stands first."""
+    seeds = torch.arange(150_000).repeat(2)
+    ring = torch.arange(150_000)
+    relation = Relation("n", "n", torch.arange(150_001), (ring + 1) % 150_000)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        found = sample_subgraph({"e": relation}, {"n": 150_000}, {"n": seeds}, {"e": [1]}, Stream(0))
+        rows, _, _ = induced_edges({"e": relation}, {"n": seeds})
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(found.row["e"], ((ring + 1) % 150_000).repeat(2))
+    assert torch.equal(rows["e"], ((ring + 1) % 150_000).repeat(2))
