@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 
 def eval_link(
     run: Annotated[Path | None, typer.Argument(help="Folder of a run of 'graphns train link'.")] = None,
-    data: Annotated[str | None, typer.Option(help="Links by name or file; default: the run's.")] = None,
+    data: Annotated[str | None, typer.Option(help="Links by name or file. Of a run: where its links lie now.")] = None,
     heuristics: Annotated[str, typer.Option(help="Of cn, aa, ra, ppr, katz, separated by commas.")] = "",
     evaluation: Annotated[str | None, typer.Option(help="heart or existing, where the data have both. Default: the "
                                                         "run's.")] = None,
     part: Annotated[str, typer.Option(help="valid, test, or both separated by a comma.")] = "valid,test",
-    val: Annotated[float, typer.Option(help="With --data: share of the edges for validation.")] = 0.05,
-    test: Annotated[float, typer.Option(help="With --data: share for the test.")] = 0.1,
-    split_seed: Annotated[int, typer.Option(help="With --data: of the split.")] = 0,
+    val: Annotated[float | None, typer.Option(help="Share of the edges for validation, where the split is drawn. "
+                                                   "Default: the run's, else 0.05.")] = None,
+    test: Annotated[float | None, typer.Option(help="Share for the test. Default: the run's, else 0.1.")] = None,
+    split_seed: Annotated[int | None, typer.Option(help="Of that split. Default: the run's, else 0.")] = None,
     root: Annotated[Path | None, typer.Option(help="Folder that holds the data sets. Default: the run's.")] = None,
     out: Annotated[Path | None, typer.Option(help="A .csv file for the figures.")] = None,
 ) -> None:
@@ -32,12 +33,14 @@ def eval_link(
     from graphns.commands.link_run import read_run
     from graphns.compare.link_source import LinkSource
 
-    folder = None if root is None else str(root)
+    given = {"data": data, "root": None if root is None else str(root), "val": val, "test": test,
+             "split_seed": split_seed}
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     source = None
-    if data is not None:
-        source = LinkSource(data, folder, evaluation, val, test, split_seed)
-    elif run is not None and folder is not None:
-        source = replace(read_run(run)[0], root=folder)
+    if run is not None:
+        source = replace(read_run(run)[0], **changes)
+    elif data is not None:
+        source = LinkSource(**changes)
     found = list(evaluate_link(run, source, parts=_words(part), heuristics=_words(heuristics), setting=evaluation))
     if out is not None:
         to_csv(found, out)

@@ -53,11 +53,14 @@ def evaluate_link(
         setting: other negatives than the run was validated with.
 
     Raises:
-        ValueError: neither a run nor data; an unknown name; or the folder is no finished run.
+        ValueError: neither a run nor data; an unknown name, or no part; the folder is no finished run; or the data are
+            split otherwise than for the run, whose training edges would be among those held out.
     """
     for name in heuristics:
         if name not in HEURISTICS:
             raise ValueError(f"no heuristic is called {name!r}; there are: {', '.join(HEURISTICS)}")
+    if not parts:
+        raise ValueError("there is nothing to score: name a part, valid, test, or both")
     for part in parts:
         if part not in ("valid", "test"):
             raise ValueError(f"no part is called {part!r}; there are: valid, test")
@@ -68,6 +71,11 @@ def evaluate_link(
     theirs, config = (None, None) if run is None else read_run(run)
     asked = source or theirs
     assert asked is not None
+    for name in ("val", "test", "split_seed"):
+        own, other = getattr(asked, name), getattr(theirs or asked, name)
+        if own != other:
+            raise ValueError(f"{run} was trained on the split of {name} = {other}; with {own}, edges that it has "
+                             "learned would be held out: leave it out")
     data = (asked if setting is None else replace(asked, setting=setting)).load()
     model = None if run is None or config is None else read_model(run, data, config)
     for part in parts:

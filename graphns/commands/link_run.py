@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from graphns.base import Sampler
-from graphns.commands.run_folder import logger_names, make_loggers, progress_bar, run_folder, setting
+from graphns.commands.run_folder import check_accelerator, logger_names, make_loggers, progress_bar, run_folder, setting
 from graphns.compare import specs
 from graphns.compare.files import replacing, write_json
 from graphns.compare.link_source import GIVEN, LinkSource, link_sampler
@@ -83,8 +83,10 @@ class LinkRun:
         validation and test edges, and the times.
 
         Raises:
-            ValueError: the folder holds other files or another run; the data cannot be had; see `train`.
+            ValueError: the folder holds other files or another run; the data or the accelerator cannot be had; see
+                `train`.
         """
+        check_accelerator(accelerator)
         with run_folder(folder, _OURS, self.as_dict()):
             if threads is not None:
                 torch.set_num_threads(threads)
@@ -159,14 +161,19 @@ def read_model(folder: Path, data: LinkData, config: LinkConfig) -> LinkModel:
     """The trained model of a folder.
 
     Raises:
-        ValueError: its training is not finished, or it does not fit the data.
+        ValueError: its training is not finished, or it cannot be read, or it does not fit the data.
     """
     path = folder / "model.pt"
     if not path.is_file():
         raise ValueError(f"{folder} holds no model.pt: its training is not finished")
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file fails in many ways
+        raise ValueError(f"{path} is no model that can be read ({type(error).__name__}): the command that trained it "
+                         "writes it anew") from error
     model = LinkModel.seeded(data, config)
     try:
-        model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except RuntimeError as error:
+        model.load_state_dict(saved)
+    except (RuntimeError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} does not fit {data.name}: {error}") from error
     return model.eval()

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from graphns.base import Sampler
-from graphns.commands.run_folder import logger_names, make_loggers, progress_bar, run_folder, setting
+from graphns.commands.run_folder import check_accelerator, logger_names, make_loggers, progress_bar, run_folder, setting
 from graphns.compare import specs
 from graphns.compare.files import replacing, write_json
 from graphns.compare.settings import import_module
@@ -94,6 +94,7 @@ class NodeRun:
         Raises:
             ValueError: the folder holds other files or another run; the data cannot be had; see `fit`.
         """
+        check_accelerator(accelerator)
         with run_folder(folder, _OURS, self.as_dict()):
             if threads is not None:
                 torch.set_num_threads(threads)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from graphns.compare.files import write_text
+from graphns.compare.files import replacing, write_text
 from graphns.compare.surroundings import machine, versions
 
 LOGGERS = ("csv", "tensorboard")
+_LOGS = ("metrics", "tensorboard")  # folders that loggers write, anew in every call
 
 
 @contextmanager
@@ -32,15 +33,43 @@ def run_folder(folder: Path, files: Sequence[str], asked: Mapping[str, Any]) -> 
         raise ValueError(f"{folder} is a file; name a folder with --out")
     if folder.is_dir() and any(each.name not in files for each in folder.iterdir() if each.name[:1] != "."):
         raise ValueError(f"{folder} holds other files; name a new folder with --out")
-    fresh = not folder.exists()
+    fresh, config = not folder.exists(), folder / "config.yaml"
+    before = config.read_bytes() if config.is_file() else None
     folder.mkdir(parents=True, exist_ok=True)
     try:
         _check_same(folder, asked)
         yield
     except ValueError:
-        if fresh and not (folder / "checkpoint.pt").exists():
-            shutil.rmtree(folder)  # refused before anything was done
+        if before is not None:
+            _put_back(folder, before)
+        elif not (folder / "checkpoint.pt").exists():  # refused before anything was done
+            if fresh:
+                shutil.rmtree(folder)
+            else:
+                config.unlink(missing_ok=True)
+                _remove(folder / name for name in _LOGS)
         raise
+    _remove(_aside(folder, name) for name in _LOGS)
+
+
+def _aside(folder: Path, name: str) -> Path:
+    """Where an earlier call's logs wait until this call is done."""
+    return folder / f".{name}.before"
+
+
+def _put_back(folder: Path, config: bytes) -> None:
+    """The config and the logs of the run that the folder held."""
+    with replacing(folder / "config.yaml") as temporary:
+        temporary.write_bytes(config)
+    for name in _LOGS:
+        if _aside(folder, name).is_dir():
+            _remove([folder / name])
+            _aside(folder, name).rename(folder / name)
+
+
+def _remove(folders: Iterable[Path]) -> None:
+    for each in folders:
+        shutil.rmtree(each, ignore_errors=True)
 
 
 def _check_same(folder: Path, asked: Mapping[str, Any]) -> None:
@@ -55,12 +84,27 @@ def _check_same(folder: Path, asked: Mapping[str, Any]) -> None:
         pairs = [(key, theirs[key], value) for key, value in asked.items() if key not in ("settings", "seed")]
         pairs += [(key, settings.get(key), asked["settings"].get(key))
                   for key in {**settings, **asked["settings"]} if key != "epochs"]
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is no config of a training; name a new folder with --out") from error
     for key, other, own in pairs:
         if other != own:
             raise ValueError(f"{folder} holds a run with {key} = {other}, now it is {own}: name another folder "
                              "with --out, or delete this one")
+
+
+def check_accelerator(name: str) -> None:
+    """Refuse what Fabric would not find.
+
+    Raises:
+        ValueError: it is none of cpu, cuda, mps and auto, or this machine has none.
+    """
+    import torch
+
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "auto": True}
+    if name not in there:
+        raise ValueError(f"no accelerator is called {name!r}; there are: {', '.join(there)}")
+    if not there[name]:
+        raise ValueError(f"torch finds no {name} on this machine: leave --accelerator out, or say auto")
 
 
 def logger_names(text: str) -> tuple[str, ...]:
@@ -97,8 +141,10 @@ def make_loggers(folder: Path, names: Sequence[str], config: Mapping[str, Any]) 
     write_text(folder / "config.yaml", yaml.safe_dump({**config, "versions": versions(), "machine": machine()},
                                                       sort_keys=False, allow_unicode=True))
     made: list[Any] = []
-    for name in ("metrics", "tensorboard"):
-        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in _LOGS:
+        if (folder / name).is_dir():
+            _remove([_aside(folder, name)])
+            (folder / name).rename(_aside(folder, name))
     if "csv" in names:
         made.append(CSVLogger(folder, name="metrics", version="", flush_logs_every_n_steps=1))
     if "tensorboard" in names:

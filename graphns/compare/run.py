@@ -76,7 +76,7 @@ def compare(settings: Settings | LinkSettings, folder: Path, *, command: str = "
 def _worker(folder: Path, isolate: bool) -> Iterator[Do]:
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; name a folder with --out")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "config.yaml").is_file():
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "runs" / "deciding.json").is_file():
         raise ValueError(f"{folder} holds other files; name a new folder with --out")
     if not isolate:
         yield perform

@@ -10,7 +10,7 @@ from graphns.metrics.heart_negatives import heart_negatives
 
 
 def heart_links(data: LinkData, n: int = 500, *, heuristics: Sequence[str] | None = None, restart: float = 0.15,
-                tolerance: float = 5e-5, seed: int = 0) -> LinkData:
+                tolerance: float | None = None, seed: int = 0) -> LinkData:
     """The same links, each held-out positive with n hard negatives of its own; see `heart_negatives`.
 
     For validation no negative is a training edge, for test none is an edge of training or validation. The heuristics
@@ -21,7 +21,7 @@ def heart_links(data: LinkData, n: int = 500, *, heuristics: Sequence[str] | Non
         n: negatives of a positive, even.
         heuristics: None: resource allocation, PageRank and, where there are features, their cosine.
         restart: of PageRank.
-        tolerance: of PageRank.
+        tolerance: of PageRank; None: what suits the graph.
         seed: decides between candidates that the heuristics rank alike.
 
     Raises:

@@ -120,8 +120,8 @@ def _edges(wanted: str, path: Path, root: str | Path | None, normalize: bool | N
         known = {each.lower(): each for each in link_names()}
         if spelled(wanted) not in names():
             near = difflib.get_close_matches(wanted.strip().lower(), known, n=1, cutoff=0.5)
-            hint = f"did you mean {known[near[0]]!r}?" if near else f"there are: {', '.join(known.values())}"
-            raise ValueError(f"no data set is called {wanted!r}; {hint} Or give the path of a file or folder")
+            hint = f"did you mean {known[near[0]]!r}" if near else f"there are: {', '.join(known.values())}"
+            raise ValueError(f"no data set is called {wanted!r}; {hint}; or give the path of a file or folder")
         data = load(wanted, root, normalize=normalize)
         return data.graph, data.x, data.name
     if is_links(path):

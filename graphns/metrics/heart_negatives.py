@@ -23,7 +23,7 @@ Rows = Callable[[Tensor], Tensor]
 @torch.no_grad()
 def heart_negatives(graph: Graph, positive: Tensor, n: int = 500, *, x: Tensor | Sparse | None = None,
                     exclude: Graph | None = None, heuristics: Sequence[str] | None = None, restart: float = 0.15,
-                    tolerance: float = 5e-5, seed: int = 0) -> Tensor:
+                    tolerance: float | None = None, seed: int = 0) -> Tensor:
     r"""The n hardest negatives of each positive, half with its source kept and half with its target kept.
 
     For a positive (a, b), every node c is a candidate for (a, c) unless it is a or b, or (a, c) is excluded. Each
@@ -44,7 +44,7 @@ def heart_negatives(graph: Graph, positive: Tensor, n: int = 500, *, x: Tensor |
         heuristics: of "ra" (resource allocation), "cn" (common neighbours), "ppr" (PageRank of the kept end) and
             "cosine" (of features). None: "ra", "ppr" and, with features, "cosine".
         restart: of PageRank.
-        tolerance: of PageRank; see `personalized_pagerank`.
+        tolerance: of PageRank; None: what suits the graph. See `graphns.scorers.pagerank.PersonalizedPageRank`.
         seed: where the randomness comes from.
 
     Returns:
@@ -96,7 +96,7 @@ def _hardest(pairs: Tensor, kept: int, size: int, scorers: Sequence[Rows], known
     out = known.has_edge(own, nodes[None])
     out.scatter_(1, pairs.T, True)
     room = (~out).sum(1)
-    if int(room.min()) < size:
+    if bool((room < size).any()):
         at = int(room.argmin())
         raise ValueError(f"of positive ({int(pairs[0, at])}, {int(pairs[1, at])}), node {int(own[at])} has "
                          f"{int(room[at])} candidates, and n={2 * size} needs {size}; lower n")
@@ -111,7 +111,7 @@ def _hardest(pairs: Tensor, kept: int, size: int, scorers: Sequence[Rows], known
 
 
 def _scorers(graph: Graph, x: Tensor | Sparse | None, heuristics: Sequence[str] | None, restart: float,
-             tolerance: float) -> list[Rows]:
+             tolerance: float | None) -> list[Rows]:
     chosen = ["ra", "ppr", *(["cosine"] if x is not None else [])] if heuristics is None else list(heuristics)
     if not chosen or not set(chosen) <= set(HEURISTICS):
         raise ValueError(f"heuristics must be of {', '.join(HEURISTICS)}, got {', '.join(chosen) or 'none'}")

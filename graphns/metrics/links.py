@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -126,26 +126,24 @@ def hits_at(positive: Tensor, negative: Tensor, k: int) -> float:
 
 
 def link_auc(positive: Tensor, negative: Tensor) -> float:
-    """Area under the ROC curve, by scikit-learn: how often a positive scores above a negative, ties half.
+    """Area under the ROC curve: how often a positive scores above a negative, ties half; as scikit-learn has it.
 
     Args:
         positive: [P] scores.
         negative: [n] or [P, n] scores; all of them count together.
 
     Raises:
-        ValueError: one of the two is empty, or a score is NaN or infinite.
+        ValueError: one of the two is empty, or a score is NaN.
 
     Example:
         >>> link_auc(torch.tensor([2.0, 1.0]), torch.tensor([1.0, 0.0]))
         0.875
     """
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(*_labelled(positive, negative)))
+    return _areas(*_checked(positive, negative))[0]
 
 
 def average_precision(positive: Tensor, negative: Tensor) -> float:
-    """Average precision, by scikit-learn: precision at each threshold, weighted by the recall that it adds.
+    """Average precision: precision at each threshold, weighted by the recall that it adds; as scikit-learn has it.
 
     Tied scores share one threshold, so their order does not matter. Precision depends on how many negatives there are
     for a positive: figures with other numbers of them do not compare.
@@ -155,15 +153,13 @@ def average_precision(positive: Tensor, negative: Tensor) -> float:
         negative: [n] or [P, n] scores; all of them count together.
 
     Raises:
-        ValueError: one of the two is empty, or a score is NaN or infinite.
+        ValueError: one of the two is empty, or a score is NaN.
 
     Example:
         >>> round(average_precision(torch.tensor([2.0, 1.0]), torch.tensor([1.0, 0.0])), 4)
         0.8333
     """
-    from sklearn.metrics import average_precision_score
-
-    return float(average_precision_score(*_labelled(positive, negative)))
+    return _areas(*_checked(positive, negative))[1]
 
 
 def evaluate_scores(positive: Tensor, negative: Tensor, ks: Sequence[int] = HITS) -> LinkEvaluation:
@@ -186,7 +182,7 @@ def evaluate_scores(positive: Tensor, negative: Tensor, ks: Sequence[int] = HITS
     if min(ks, default=1) < 1:
         raise ValueError(f"k must be at least 1, got {min(ks)}")
     hits = {k: hits_at(positive, negative, k) if shared else ranking.hits(k) for k in ks}
-    return LinkEvaluation(ranking.mrr, hits, link_auc(positive, negative), average_precision(positive, negative))
+    return LinkEvaluation(ranking.mrr, hits, *_areas(*_checked(positive, negative)))
 
 
 @torch.no_grad()
@@ -253,20 +249,26 @@ def _checked(positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
         raise ValueError(f"nothing can be ranked without positives and negatives, got {tuple(positive.shape)} and "
                          f"{tuple(negative.shape)} scores")
     for name, scores in (("positive", positive), ("negative", negative)):
+        if scores.dtype == torch.bool or scores.is_complex():
+            raise ValueError(f"a score must be a real number, got {name} ones of {scores.dtype}; convert them with "
+                             ".float()")
         if scores.is_floating_point() and bool(scores.isnan().any()):
             raise ValueError(f"a {name} has the score NaN: nothing can be ranked by it; look for a diverged loss")
     # both as one type: a float32 and its neighbour in float64 are no tie, a float32 and itself are
     kind = torch.promote_types(positive.dtype, negative.dtype)
-    kind = torch.float32 if kind in (torch.float16, torch.bfloat16) else kind
+    if kind in (torch.float16, torch.bfloat16):
+        kind = torch.float32
+    elif kind.is_floating_point and not (positive.is_floating_point() and negative.is_floating_point()):
+        kind = torch.float64  # an integer may need more digits than float32 has
     return positive.detach().to(kind), negative.detach().to(kind)
 
 
-def _labelled(positive: Tensor, negative: Tensor) -> tuple[Any, Any]:
-    """Labels and scores, as scikit-learn takes them."""
-    positive, negative = _checked(positive, negative)
-    scores = torch.cat([positive, negative.reshape(-1)]).cpu()
-    if scores.is_floating_point() and bool(scores.isinf().any()):
-        raise ValueError("a score is infinite: AUC and AP need finite ones")
-    labels = torch.zeros(len(scores), dtype=torch.int64)
-    labels[:len(positive)] = 1
-    return labels.numpy(), scores.numpy()
+def _areas(positive: Tensor, negative: Tensor) -> tuple[float, float]:
+    """AUC and AP of checked scores, from one sort; recall grows, and precision is asked, at positives alone."""
+    negative, positive = negative.reshape(-1).sort().values, positive.sort().values
+    below = torch.searchsorted(negative, positive)
+    upto = torch.searchsorted(negative, positive, right=True)
+    wins = int(below.sum()) + int(upto.sum())  # twice: a tie is half a win
+    right = len(positive) - torch.searchsorted(positive, positive)
+    wrong = len(negative) - below
+    return wins / (2 * len(positive) * len(negative)), float((right.double() / (right + wrong)).mean())

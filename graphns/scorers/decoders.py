@@ -89,8 +89,8 @@ class HadamardMLP(nn.Module):
         extra: numbers that stand beside the product for each pair; see `score_pairs`.
 
     Shape:
-        anchors [B, d], table [N, d], ids [B|1, m] int64 -> [B, m]. With gradient, tensors [B m, d] are made; without,
-        a part of them at a time.
+        anchors [B, d], table [N, d], ids [B|1, m] int64 -> [B, m]. With gradient, tensors [B m, d] are made, of many
+        ids that all anchors share [B m, hidden_size] alone; without, a part of them at a time.
 
     Example:
         >>> HadamardMLP(2, hidden_size=4)(torch.rand(3, 2), torch.rand(5, 2), torch.tensor([[1, 0]])).shape
@@ -113,7 +113,17 @@ class HadamardMLP(nn.Module):
 
     def forward(self, anchors: Tensor, table: Tensor, ids: Tensor, anchor_ids: Tensor | None = None,
                 nodes: Tensor | None = None) -> Tensor:
-        """Scores of the rows `ids` of the table for each anchor."""
+        """Scores of the rows `ids` of the table for each anchor; of equal `anchor_ids` the anchors must be equal."""
+        if len(ids) == 1 and anchor_ids is not None and not (self.training and self.dropout):
+            distinct, place = torch.unique(anchor_ids, return_inverse=True)
+            if len(distinct) < len(place):  # among shared candidates an anchor that comes again has the same scores
+                every = torch.arange(len(place), device=place.device)
+                once = anchors[torch.zeros_like(distinct).scatter_(0, place, every)]
+                return self._blocks(once, table, ids, distinct, nodes).index_select(0, place)
+        return self._blocks(anchors, table, ids, anchor_ids, nodes)
+
+    def _blocks(self, anchors: Tensor, table: Tensor, ids: Tensor, anchor_ids: Tensor | None,
+                nodes: Tensor | None) -> Tensor:
         if torch.is_grad_enabled():
             return self._block(anchors, table, ids, anchor_ids, nodes)
         rows = max(1, _CHUNK // max(1, ids.shape[1] * anchors.shape[1]))
@@ -124,13 +134,22 @@ class HadamardMLP(nn.Module):
 
     def _block(self, anchors: Tensor, table: Tensor, ids: Tensor, anchor_ids: Tensor | None = None,
                nodes: Tensor | None = None) -> Tensor:
+        first = self.layers[0]
+        assert isinstance(first, nn.Linear)
+        if len(ids) == 1 and ids.shape[1] >= first.out_features:
+            # (z_u * z_v) W = z_v (z_u * W): candidates times one matrix of all anchors, and no product of each pair
+            scaled = (anchors[:, None] * first.weight).flatten(0, 1)
+            hidden = (F.embedding(ids[0], table) @ scaled.T).view(-1, first.out_features) + first.bias
+            return self._rest(hidden).view(ids.shape[1], len(anchors)).T
         product = anchors[:, None] * F.embedding(ids, table)
         return self.score_pairs(product.flatten(0, 1)).view(product.shape[:2])
 
     def score_pairs(self, product: Tensor) -> Tensor:
         """Scores [P] of pairs by what stands for each, [P, d + extra]."""
-        hidden = product
-        for layer in self.layers[:-1]:
-            hidden = F.dropout(F.relu(layer(hidden)), self.dropout, self.training)
-        scores: Tensor = self.layers[-1](hidden)[:, 0]
-        return scores
+        return self._rest(self.layers[0](product))
+
+    def _rest(self, hidden: Tensor) -> Tensor:
+        """Scores [P] by what the first layer gave, [P, its width]."""
+        for layer in self.layers[1:]:
+            hidden = layer(F.dropout(F.relu(hidden), self.dropout, self.training))
+        return hidden[:, 0]

@@ -44,7 +44,7 @@ class Heuristic(ABC):
         """Scores [B, m] float64 of candidates `ids` [B|1, m] for anchors [B]; of a node with itself of no meaning.
 
         Raises:
-            ValueError: a node is none of the graph, or shapes do not fit.
+            ValueError: a node is none of the graph or no integer, or shapes do not fit.
         """
         if ids.dim() != 2 or len(ids) not in (1, len(anchor)):
             raise ValueError(f"ids must be [B|1, m] for {len(anchor)} anchors, got {tuple(ids.shape)}")
@@ -85,6 +85,8 @@ class Heuristic(ABC):
         raise ValueError(f"{type(self).__name__} has no embeddings; use a model that has")
 
     def _nodes(self, ids: Tensor) -> Tensor:
+        if ids.is_floating_point():
+            raise ValueError(f"nodes are integer ids, got {ids.dtype}; convert them with .long()")
         return self.graph.rows(ids.to(self.graph.device).long().contiguous())
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import os
 import re
 import shlex
 import sys
@@ -10,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 
 DOCS = Path(__file__).parents[2] / "docs" / "ogb.md"
 SHARED = {"device": 0, "log_steps": 1, "runs": 10, "hidden_channels": 256, "batch_size": 65536, "use_sage": False,
@@ -59,3 +62,27 @@ def test_the_logger_counts_epochs_that_were_left_out(scripts: dict[str, ModuleTy
         logger.add_result(0, (0.5, 0.5, 0.5), 12)
     logger.add_result(0, (0.5, 0.5, 0.5))
     assert logger.score(0).epoch == 13
+
+
+def test_the_gpu_asked_for_is_the_only_one_seen(
+    scripts: dict[str, ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    accelerator = sys.modules["arguments"].accelerator
+    assert accelerator(0) == "cpu"
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    assert accelerator(-1) == "cpu"
+    assert accelerator(1) == "cuda" and os.environ["CUDA_VISIBLE_DEVICES"] == "7"
+    with pytest.raises(ValueError, match="have the numbers 0 to 1"):
+        accelerator(2)
+
+
+def test_arguments_on_nodes_are_those_of_ogbs_example(scripts: dict[str, ModuleType]) -> None:
+    options = scripts["node.py"].parse([])
+    assert isinstance(options, argparse.Namespace)
+    defaults = {name: getattr(options, name) for name in (
+        "device", "log_steps", "num_layers", "hidden_channels", "dropout", "lr", "epochs", "runs")}
+    assert defaults == {"device": 0, "log_steps": 1, "num_layers": 3, "hidden_channels": 256, "dropout": 0.5,
+                        "lr": 0.01, "epochs": 500, "runs": 10}
+    assert options.out == Path("ogbn-arxiv-grace.csv") and options.evaluator == "ogbn-arxiv"

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import csv
 import importlib.util
 import io
 import json
-import os
 import statistics
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,12 +17,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from graphns.adapters.ogb.node import accuracy as official
 from graphns.pipelines.methods import METHODS
-from graphns.streams import Stream
 
 if importlib.util.find_spec("ogb") is None:  # importorskip would import it, and with it its question to PyPI
     pytest.skip("pip install 'graphns[ogb]'", allow_module_level=True)
@@ -254,108 +248,3 @@ def test_what_ogb_wrote_is_read_whole(script: ModuleType, planted: dict[str, Any
             assert getattr(data, mask).nonzero()[:, 0].tolist() == sorted(planted["split"][part].tolist())
         pairs = {tuple(pair) for pair in planted["edge_index"].T.tolist()}
         assert {tuple(pair) for pair in data.edge_index.T.tolist()} == pairs | {pair[::-1] for pair in pairs}
-
-
-@given(st.lists(st.tuples(*[st.integers(0, 20).map(lambda of: of / 20)] * 3), min_size=1, max_size=12))
-def test_the_best_validation_chooses_the_test(script: ModuleType, epochs: list[tuple[float, float, float]]) -> None:
-    logger = sys.modules["logger"].Logger(1)
-    for result in epochs:
-        logger.add_result(0, result)
-    train, valid, test = zip(*epochs, strict=True)
-    at = valid.index(max(valid))
-    assert logger.score(0) == sys.modules["logger"].Score(max(train), max(valid), train[at], test[at], at + 1)
-
-
-def test_the_logger_by_hand(script: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    logger = sys.modules["logger"].Logger(3)
-    for result in ((0.5, 0.6, 0.7), (0.6, 0.7, 0.5), (0.9, 0.6, 0.8)):
-        logger.add_result(0, result)
-    logger.print_statistics(0)
-    assert capsys.readouterr().out == ("Run 01:\nHighest Train: 90.00\nHighest Valid: 70.00\n  Final Train: 60.00\n"
-                                       "   Final Test: 50.00\n")
-    logger.keep(2, sys.modules["logger"].Score(0.7, 0.7, 0.6, 0.6, 4))
-    assert logger.statistics()["final_test"] == pytest.approx((0.55, statistics.stdev([0.5, 0.6])))
-    with pytest.raises(ValueError, match="run 2 has no result"):
-        logger.score(1)
-    with pytest.raises(ValueError, match="of a run below 3"):
-        logger.add_result(3, (0.1, 0.1, 0.1))
-
-
-@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9])
-def test_dropout_keeps_the_share_and_the_mean(script: ModuleType, rate: float) -> None:
-    dropped = sys.modules["mlp"].dropped
-    x = torch.ones(3000, 33)
-    once = dropped(x, rate, Stream(1))
-    count = once.count_nonzero().item()
-    deviation = (x.numel() * rate * (1 - rate)) ** 0.5
-    assert abs(count - (1 - rate) * x.numel()) <= 5 * deviation
-    kept = once[once != 0]
-    assert kept.unique().numel() == 1 and kept[0].item() == pytest.approx(1 / (1 - rate), rel=1e-3)
-    assert torch.equal(once, dropped(x, rate, Stream(1)))
-    assert torch.equal(once[:10], dropped(x[:10], rate, Stream(1)))  # keyed by row
-    if rate:
-        assert not torch.equal(once, dropped(x, rate, Stream(2)))
-        gone = (once == 0).double()
-        neighbours = torch.corrcoef(gone[:, :32].T) - torch.eye(32)  # four columns share a word
-        assert neighbours.abs().max() < 6 / 3000**0.5
-
-
-def test_the_classifier_learns_and_its_accuracy_is_counted(script: ModuleType) -> None:
-    mlp = sys.modules["mlp"]
-    torch.manual_seed(0)  # of the points and the weights
-    y = torch.arange(200) % 2
-    x = torch.randn(200, 2)
-    x[:, 0] = (x[:, 0].abs() + 0.1) * (2 * y - 1) * (2 * (x[:, 1] > 0) - 1)  # no line parts the classes
-    split = {"train": torch.arange(100), "valid": torch.arange(100, 150), "test": torch.arange(150, 200)}
-    reached = {}
-    for layers in (1, 3):
-        model = mlp.MLP(2, 32, 2, layers, 0.1)
-        state = torch.get_rng_state()
-        *_, (_, shares) = mlp.train_epochs(model, x, y, split, partial(official, "ogbn-arxiv"), lr=0.01, epochs=200,
-                                           seed=0)
-        assert torch.equal(torch.get_rng_state(), state)  # dropout draws from its own stream
-        right = (model.eval()(x).argmax(1) == y).double()
-        assert shares == pytest.approx(tuple(float(right[part].mean()) for part in split.values()))
-        reached[layers] = shares[2]
-    assert reached[3] > 0.9 > 0.7 > reached[1]
-
-
-def test_dropout_is_of_training_alone_and_by_the_seed(script: ModuleType) -> None:
-    mlp = sys.modules["mlp"]
-    y = torch.arange(40) % 2
-    x = torch.linspace(-1, 1, 120).view(40, 3)
-    split = {"train": torch.arange(20), "valid": torch.arange(20, 30), "test": torch.arange(30, 40)}
-
-    def losses(rate: float, seed: int) -> list[float]:
-        torch.manual_seed(0)  # of the weights
-        model = mlp.MLP(3, 8, 2, 3, rate)
-        told = mlp.train_epochs(model, x, y, split, partial(official, "ogbn-arxiv"), lr=0.01, epochs=3, seed=seed)
-        found = [loss for loss, _ in told]
-        assert torch.equal(model.eval()(x), model(x))
-        return found
-
-    assert losses(0.5, 1) == losses(0.5, 1)
-    assert losses(0.0, 1) == losses(0.0, 2)
-    assert losses(0.5, 1) != losses(0.5, 2) and losses(0.5, 1)[0] != losses(0.0, 1)[0]
-
-
-def test_the_gpu_asked_for_is_the_only_one_seen(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    accelerator = sys.modules["arguments"].accelerator
-    assert accelerator(0) == "cpu"
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
-    assert accelerator(-1) == "cpu"
-    assert accelerator(1) == "cuda" and os.environ["CUDA_VISIBLE_DEVICES"] == "7"
-    with pytest.raises(ValueError, match="have the numbers 0 to 1"):
-        accelerator(2)
-
-
-def test_arguments_are_those_of_ogbs_examples(script: ModuleType) -> None:
-    options = script.parse([])
-    assert isinstance(options, argparse.Namespace)
-    defaults = {name: getattr(options, name) for name in (
-        "device", "log_steps", "num_layers", "hidden_channels", "dropout", "lr", "epochs", "runs")}
-    assert defaults == {"device": 0, "log_steps": 1, "num_layers": 3, "hidden_channels": 256, "dropout": 0.5,
-                        "lr": 0.01, "epochs": 500, "runs": 10}
-    assert options.out == Path("ogbn-arxiv-grace.csv") and options.evaluator == "ogbn-arxiv"

@@ -121,6 +121,7 @@ def test_heuristics_alone(capsys: pytest.CaptureFixture[str]) -> None:
     (["--num-neighbors", "10,x"], "write numbers of neighbours as 10,5, one for each layer, not '10,x'"),
     (["--num-neighbors", "10"], "a number for each layer of the encoder, got [10] and num_layers=2"),
     (["--num-neighbors", "10,5", "--sampler", "nearest"], "Nearest reads the model and has no inner sampler"),
+    (["--accelerator", "abacus"], "no accelerator is called 'abacus'; there are: cpu, cuda"),
     (["--logger", "paper"], "no logger is called 'paper'"),
     (["--data", "Coro"], "Coro"),
     (["--evaluation", "harsh"], "harsh"),
@@ -140,6 +141,7 @@ def test_a_mistake_ends_in_one_line_and_leaves_nothing(
     (["--data", "digits"], "there is nothing to score by"),
     (["--data", "digits", "--heuristics", "cc"], "no heuristic is called 'cc'; there are: cn"),
     (["--data", "digits", "--heuristics", "cn", "--part", "train"], "no part is called 'train'"),
+    (["--data", "digits", "--heuristics", "cn", "--part", ","], "name a part, valid, test, or both"),
     (["--data", "digits", "--heuristics", "cn", "--out", "x.txt"], "must end in .csv"),
     (["."], "it is no run of 'graphns train link'"),
     (["nosuch"], "there is no folder nosuch"),
@@ -158,6 +160,54 @@ def test_a_node_run_or_an_unfinished_one_is_no_link_run(tmp_path: Path) -> None:
     torch.save({"encoder.table": torch.zeros(1)}, tmp_path / "model.pt")
     with pytest.raises(ValueError, match="does not fit digits"):
         read_model(tmp_path, load_links("digits"), LinkRun.make(LinkSource("digits")).config)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_refused_training_leaves_a_finished_run_as_it_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Config and logs too, which are written anew in every call; and an empty folder stays empty."""
+    out = tmp_path / "run"
+    assert train("--epochs", "3", "--out", str(out), *SHORT) == 0
+    before = files(out)
+    assert "metrics/metrics.csv" in before
+    assert train("--epochs", "2", "--out", str(out), *SHORT) == 2
+    assert "3 epochs done, more than epochs=2" in capsys.readouterr().err
+    assert files(out) == before
+    assert train("--epochs", "4", "--out", str(out), *SHORT) == 0  # and more epochs go on from it
+    with (out / "metrics" / "metrics.csv").open() as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["1", "2", "3", "4"]
+    assert not [path for path in out.iterdir() if path.name[0] == "."]
+    (tmp_path / "empty").mkdir()
+    assert train("--epochs", "1", "--out", str(tmp_path / "empty"), *SHORT[:4], "--sampler", "hardest", "--set",
+                 "corrected=true") == 2  # told in the first step, when the config is written
+    assert not files(tmp_path / "empty")
+    (out / "config.yaml").write_bytes(b"\xff\xfe")
+    assert train("--epochs", "4", "--out", str(out), *SHORT) == 2
+    assert "is no config of a training" in capsys.readouterr().err
+
+
+def test_a_run_is_evaluated_on_its_own_split_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On another split of the same data it would be asked for edges that it has learned."""
+    out = tmp_path / "run"
+    assert train("--epochs", "1", "--split-seed", "3", "--val", "0.1", "--no-features", "--out", str(out), *SHORT) == 0
+    capsys.readouterr()
+    assert run(["eval", "link", str(out)]) == 0
+    own = capsys.readouterr().out
+    assert run(["eval", "link", str(out), "--data", "digits"]) == 0  # split and features are the run's
+    assert capsys.readouterr().out == own
+    for option, value, message in (("--split-seed", "4", "split_seed = 3; with 4"), ("--val", "0.2", "val = 0.1"),
+                                   ("--test", "0.2", "test = 0.1; with 0.2")):
+        for more in ([], ["--data", "digits"]):
+            assert run(["eval", "link", str(out), option, value, *more]) == 2
+            assert message in capsys.readouterr().err
+    (out / "model.pt").write_text("garbage")
+    assert run(["eval", "link", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert "is no model that can be read" in error and error.count("\n") == 1
 
 
 class Featured(Uniform):

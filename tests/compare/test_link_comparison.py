@@ -140,3 +140,12 @@ def test_data_that_cannot_be_had_leave_no_folder(tmp_path):
         with pytest.raises(ValueError, match=message):
             compare(settings(**changes), tmp_path / "out", isolate=False, quiet=True)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_folder_of_a_training_is_left_alone(tmp_path):
+    """It has a config.yaml as a comparison has, which would be written over."""
+    (tmp_path / "config.yaml").write_text("task: link\n")
+    with pytest.raises(ValueError, match="holds other files"):
+        compare(settings(), tmp_path, isolate=False, quiet=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+    assert (tmp_path / "config.yaml").read_text() == "task: link\n"

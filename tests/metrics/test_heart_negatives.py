@@ -110,6 +110,10 @@ def test_what_is_excluded() -> None:
         assert not (ends[0] == ends[1]).any()
 
 
+def test_no_positives_have_no_negatives() -> None:
+    assert heart_negatives(plain_graph(), positives()[:, :0], 4).shape == (2, 0, 4)
+
+
 def test_refusals() -> None:
     graph, pairs = plain_graph(), positives()
     for n in (0, 3):

@@ -119,7 +119,32 @@ def test_mrr_of_ogbs_evaluator(levels: int | None) -> None:
 def test_auc_of_ogbs_evaluator() -> None:
     scores = draw(500, 40)
     wanted = evaluator("ogbl-vessel").eval({"y_pred_pos": scores[:200], "y_pred_neg": scores[200:]})["rocauc"]
-    assert link_auc(scores[:200], scores[200:]) == wanted
+    assert link_auc(scores[:200], scores[200:]) == pytest.approx(wanted, abs=1e-12)
+
+
+@pytest.mark.parametrize("levels", [None, 3, 40])
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64, torch.float16, torch.int64, torch.uint8])
+def test_auc_and_ap_of_scikit_learn(levels: int | None, kind: torch.dtype) -> None:
+    """Large and uneven parts, any type, and own negatives counted together."""
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    scores = (draw(9000, levels) * (250 if levels is None else 1)).to(kind)
+    positive, negative = scores[:300], scores[300:]
+    labels = (torch.arange(9000) < 300).numpy()
+    for shape in ((8700,), (300, 29)):
+        found = evaluate_scores(positive, negative.view(shape))
+        assert found.auc == pytest.approx(roc_auc_score(labels, scores.double().numpy()), abs=1e-12)
+        assert found.ap == pytest.approx(average_precision_score(labels, scores.double().numpy()), abs=1e-12)
+
+
+def test_infinite_scores_are_the_first_and_the_last() -> None:
+    infinite = evaluate_scores(torch.tensor([math.inf, 0.0]), torch.tensor([-math.inf, 1.0]))
+    assert infinite == evaluate_scores(torch.tensor([9.0, 0.0]), torch.tensor([-9.0, 1.0]))
+
+
+def test_whole_numbers_beside_fractions_keep_their_digits() -> None:
+    """In float32 the two would tie."""
+    assert rank_links(torch.tensor([2**24 + 1]), torch.tensor([2.0**24])).ranks.tolist() == [1.0]
 
 
 def draw(size: int, levels: int | None) -> Tensor:
@@ -162,8 +187,10 @@ def test_refusals() -> None:
             function(two, torch.tensor([math.nan, 1.0]))
     with pytest.raises(ValueError, match="a positive has the score NaN"):
         rank_links(torch.tensor([math.nan]), two)
-    with pytest.raises(ValueError, match="a score is infinite"):
-        link_auc(torch.tensor([math.inf]), two)
+    with pytest.raises(ValueError, match=r"must be a real number, got negative ones of torch.bool"):
+        evaluate_scores(two, torch.ones(3, dtype=torch.bool))
+    with pytest.raises(ValueError, match=r"must be a real number, got positive ones of torch.complex64"):
+        link_auc(two * 1j, three)
     with pytest.raises(ValueError, match="k must be at least 1, got 0"):
         hits_at(two, three, 0)
     with pytest.raises(ValueError, match="k must be at least 1, got -1"):

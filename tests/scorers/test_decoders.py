@@ -81,6 +81,32 @@ def test_without_gradient_a_block_at_a_time_is_the_same(monkeypatch: pytest.Monk
         assert decoder(anchors[:0], table, ids[:0]).shape == (0, 5)
 
 
+@pytest.mark.parametrize("name", ["mlp", "ncn"])
+def test_an_anchor_that_comes_again_is_scored_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Among shared candidates: the same scores and gradients as one by one, from as many rows as there are anchors."""
+    torch.manual_seed(2)
+    edges = torch.randint(6, (2, 20))
+    decoder = HadamardMLP(3, hidden_size=4) if name == "mlp" else CommonNeighborMLP(Graph.from_edge_index(edges, 6), 3)
+    _, table, ids = tables(grad=True)
+    anchor_ids, shared = torch.tensor([4, 1, 4, 4, 1]), ids[:1]
+    rows: list[int] = []
+    blocks = decoder._blocks
+    monkeypatch.setattr(decoder, "_blocks", lambda anchors, *rest: rows.append(len(anchors)) or blocks(anchors, *rest))
+    found = []
+    for each in (shared, shared.expand(5, -1)):
+        scores = decoder(table[anchor_ids], table, each, anchor_ids)
+        table.grad = None
+        (scores * torch.arange(25.0).view(5, 5)).sum().backward()
+        assert table.grad is not None
+        found.append((scores.detach(), table.grad))
+    assert rows == [2, 5]
+    torch.testing.assert_close(*(each[0] for each in found))
+    torch.testing.assert_close(*(each[1] for each in found))
+    decoder.dropout = 0.5  # each row drops by itself
+    decoder(table[anchor_ids], table, shared, anchor_ids)
+    assert rows[-1] == 5
+
+
 def test_refusals() -> None:
     with pytest.raises(ValueError, match="num_layers must be at least 1, got 0"):
         HadamardMLP(3, num_layers=0)

@@ -151,12 +151,26 @@ def test_the_contract_and_refusals(name: str) -> None:
         model.rows(torch.tensor([-1]))
     with pytest.raises(ValueError, match=r"source and a target, got \(2,\) and \(1,\)"):
         model.pairs(torch.tensor([1, 2]), torch.tensor([1]))
+    with pytest.raises(ValueError, match=r"nodes are integer ids, got torch\.float32"):
+        model.pairs(torch.tensor([1.5]), torch.tensor([2]))
     with pytest.raises(ValueError, match="no vectors"):
         model.score_vectors(torch.tensor([1]), torch.zeros(1, 1, 4))
     with pytest.raises(ValueError, match="no embeddings"):
         model.embed(torch.tensor([1]))
     with pytest.raises(ValueError, match=r"bipartite.*joined"):
         HEURISTICS[name](Graph.from_edge_index(torch.tensor([[0], [1]]), (2, 2)))
+
+
+def test_pagerank_sees_past_the_neighbours_of_a_dense_graph() -> None:
+    """With HeaRT's tolerance no push leaves a source of some hundred neighbours, and every pair would score 0."""
+    pairs = torch.rand(400, 400, generator=torch.Generator().manual_seed(0)).triu(1).gt(0.6).nonzero().T
+    graph = Graph.from_edge_index(pairs, 400)
+    source, target = torch.triu_indices(400, 400, 1)
+    apart = torch.stack([source, target])[:, ~graph.has_edge(source, target)]
+    assert not PersonalizedPageRank(graph, tolerance=5e-5).pairs(*apart).any()
+    assert PersonalizedPageRank(graph).pairs(*apart).gt(0).all()
+    sparse = Graph.from_edge_index(torch.tensor([[0, 1, 2], [1, 2, 3]]))
+    assert PersonalizedPageRank(sparse).tolerance == 5e-5
 
 
 def test_arguments_out_of_range() -> None:
