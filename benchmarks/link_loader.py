@@ -6,7 +6,7 @@ The graph is generated: 2.4 million nodes, 62 million power-law edges. Batches o
 fan-out 15, then 10, no features. Ours draws a negative that is no edge of the source; DGL's Uniform does not look. DGL
 samples anew every node that a layer reads, ours each node once, as PyG does: both counts stand in the result. Each
 round times the same number of batches of either, so that both meet the same load. CPU seconds are those of this
-process and tell more than wall seconds where the machine is shared. Results: results/link-loader.csv beside this script.
+process and tell more than wall seconds where the machine is shared. Results: results/link-loader.csv beside this.
 """
 
 from __future__ import annotations

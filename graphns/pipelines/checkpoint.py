@@ -12,6 +12,7 @@ from torch import Tensor
 
 from graphns.base import Sampler
 from graphns.data.node import NodeData
+from graphns.encoders.sparse import Sparse
 
 NAME = "checkpoint.pt"
 _FORMAT = 1
@@ -138,11 +139,13 @@ def fingerprint(data: NodeData) -> dict[str, Any]:
     """Plain numbers that tell one data set from another, or from the same in another order."""
     edges = data.edge_index.cpu()
     mixed = ordered_sum(edges[0] * 31 + edges[1] * 17 + (edges[0] ^ edges[1]))
-    row, column = (1 + (torch.arange(size, device=data.device) % 997).double() / 997
-                   for size in (data.num_nodes, data.num_features))
-    if isinstance(data.x, Tensor):
-        sums = row @ data.x.double()
-    else:
-        sums = (data.x.transposed.double() @ row[:, None])[:, 0]
     return {"num_nodes": data.num_nodes, "num_features": data.num_features, "num_edges": edges.shape[1],
-            "edges": mixed, "features": round(float(sums @ column), 3)}
+            "edges": mixed, "features": weighed(data.x)}
+
+
+def weighed(x: Tensor | Sparse) -> float:
+    """A number that tells features [N, F] apart, and their order."""
+    device = x.device if isinstance(x, Tensor) else x.matrix.device
+    row, column = (1 + (torch.arange(size, device=device) % 997).double() / 997 for size in x.shape)
+    sums = row @ x.double() if isinstance(x, Tensor) else (x.transposed.double() @ row[:, None])[:, 0]
+    return round(float(sums @ column), 3)

@@ -16,7 +16,7 @@ from graphns.data.link import LinkData
 from graphns.encoders.message_passing import Adjacency
 from graphns.graph.graph import Graph
 from graphns.metrics.links import LinkEvaluation, evaluate_links
-from graphns.pipelines.checkpoint import Checkpoint, Log, ordered_sum, sampler_options
+from graphns.pipelines.checkpoint import Checkpoint, Log, ordered_sum, sampler_options, weighed
 from graphns.pipelines.link_batch import batch_step, check_sampler
 from graphns.pipelines.link_config import LinkConfig
 from graphns.pipelines.link_model import LinkModel, message_edges, message_graph
@@ -265,6 +265,6 @@ def fingerprint(data: LinkData) -> dict[str, Any]:
         return ordered_sum(flat[0] * 31 + flat[1] * 17 + (flat[0] ^ flat[1]))
 
     return {"num_nodes": data.num_nodes, "num_features": data.num_features, "metric": data.metric,
-            "train": mixed(data.train), "edges": mixed(data.graph.edge_index),
+            "features": None if data.x is None else weighed(data.x), "train": mixed(data.train), "edges": mixed(data.graph.edge_index),
             **{f"{name}_{what}": mixed(getattr(data.part(name), what))
                for name in ("valid", "test") for what in ("positive", "negative")}}

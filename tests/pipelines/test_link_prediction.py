@@ -212,8 +212,10 @@ def test_a_run_that_was_cut_off_ends_as_a_whole_one(tmp_path: Path) -> None:
     rest = train(ring(), Hardest(Uniform(ring().graph), pool=8), config, folder=tmp_path)
     assert rest.losses == whole.losses and torch.equal(rest.embeddings, whole.embeddings)
     assert rest.validation == whole.validation and rest.test.as_dict() == whole.test.as_dict()
-    with pytest.raises(ValueError, match="the checkpoint of another run"):
-        train(ring(), Uniform(ring().graph), config, folder=tmp_path)
+    others = replace(ring(), x=ring().x.flip(1))
+    for data, sampler in ((ring(), Uniform(ring().graph)), (others, Hardest(Uniform(ring().graph), pool=8))):
+        with pytest.raises(ValueError, match="the checkpoint of another run"):
+            train(data, sampler, config, folder=tmp_path)
 
 
 def test_patience_counts_validations() -> None:
