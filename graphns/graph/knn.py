@@ -132,7 +132,7 @@ def knn(x: Vectors, k: int, metric: Metric = "cosine", backend: Backend = "auto"
     check_k(k, number - 1, f"{number} rows have {number - 1} others")
     if sample < 0:
         raise ValueError(f"sample must be at least 0, got {sample}")
-    chosen = _automatic(table, metric) if backend == "auto" else backend
+    chosen: str = _automatic(table, metric) if backend == "auto" else backend
     if options and chosen == "exact":
         raise ValueError(f"backend='exact' takes no option {next(iter(options))!r}")
     preparation, own = Preparation(metric, table), np.arange(number)
@@ -253,11 +253,12 @@ def _check(metric: str, memory: int) -> None:
         raise ValueError(f"memory must be at least {1 << 20} bytes, got {memory}")
 
 
-def _device(table: Table, device: torch.device | str | None) -> torch.device | str:
-    return table.device if device is None else device
+def _device(table: Table, device: torch.device | str | None) -> torch.device | None:
+    chosen = table.device if device is None else torch.device(device)
+    return None if chosen.type == "cpu" else chosen
 
 
-def _automatic(table: Table, metric: Metric) -> Literal["exact", "nn-descent", "faiss"]:
+def _automatic(table: Table, metric: Metric) -> str:
     if len(table) <= EXACT_UP_TO:
         return "exact"
     if table.mapped and hasattr(os, "sysconf"):

@@ -60,7 +60,7 @@ def reach_of(queries: Array, largest: float, width: int, squared: bool, unit: fl
 
 
 def search_tables(queries: Table, corpus: Table, k: int, preparation: Preparation, *, skip: Array | None = None,
-                  rows: Array | None = None, device: torch.device | str = "cpu",
+                  rows: Array | None = None, device: torch.device | None = None,
                   memory: int = MEMORY) -> tuple[Array, Array]:
     """The k best candidates of each query, best first; ties by lower id. The same on every device, bit for bit.
 
@@ -71,7 +71,7 @@ def search_tables(queries: Table, corpus: Table, k: int, preparation: Preparatio
         preparation: of both tables.
         skip: [Q] int64 ids that do not count for their query, -1: all do.
         rows: the rows of `queries` that ask [Q']; None: all. `skip` is then of these.
-        device: where the matrix products are taken.
+        device: where torch takes the matrix products; None: NumPy takes them.
         memory: bytes at most, about, beside the tables and the result.
 
     Returns:
@@ -82,8 +82,7 @@ def search_tables(queries: Table, corpus: Table, k: int, preparation: Preparatio
     ids: Array = np.full((number, k), -1, dtype=np.int64)
     score: Array = np.full((number, k), -np.inf)
     skip = np.full(number, -1, dtype=np.int64) if skip is None else skip
-    device = torch.device(device)
-    room: Array = np.empty(min(plan.product, _DEEPEST) * plan.corpus if device.type == "cpu" else 0, dtype=np.float32)
+    room: Array = np.empty(min(plan.product, _DEEPEST) * plan.corpus if device is None else 0, dtype=np.float32)
     for begin in range(0, number, plan.queries):
         end = min(begin + plan.queries, number)
         asked = preparation(queries.read(begin, end) if rows is None else queries.take(rows[begin:end]))
@@ -91,7 +90,7 @@ def search_tables(queries: Table, corpus: Table, k: int, preparation: Preparatio
             found = preparation(block)
             part = _Part(asked, found, first, preparation.metric == "l2", skip[begin:end], score[begin:end],
                          ids[begin:end])
-            if device.type == "cpu":
+            if device is None:
                 part.on_cpu(room)
                 continue
             for start in range(0, end - begin, plan.product):

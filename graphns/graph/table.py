@@ -17,7 +17,7 @@ Vectors: TypeAlias = "np.ndarray[Any, Any] | Tensor | str | PathLike[str]"
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
 METRICS = ("cosine", "l2", "ip")
-_CHECKED = 1 << 22  # numbers that are looked at together
+_CHECKED = 1 << 19  # numbers that are looked at together
 
 
 class Table:
@@ -188,7 +188,8 @@ class Preparation:
     def finish(self, score: Array) -> Array:
         """Scores as users read them: the cosine in [-1, 1]; minus the distance; the inner product."""
         if self.metric == "cosine":
-            return np.clip(score, -1.0, 1.0)
+            score = np.clip(score, -1.0, 1.0)
+            return score
         if self.metric == "l2":
             return -np.sqrt(-2 * score) / self.scale + 0.0
         return score / self.scale / self.scale

@@ -75,17 +75,19 @@ def scan_loop(begin, end, rough, shift, base, reach, queries, block, first, skip
     for i in range(begin, end):
         least = np.float32(score[i, last] + base[i] - reach[i])
         for start in range(0, width, _CHUNK):
-            stop = min(start + _CHUNK, width)
+            # slices, because places that may count from the end keep the compiler from vector registers
+            near, less = rough[i, start : start + _CHUNK], shift[start : start + _CHUNK]
             count = np.int32(0)
-            for j in range(start, stop):
-                count += np.int32(rough[i, j] - shift[j] >= least)
+            for j in range(near.shape[0]):
+                count += np.int32(near[j] - less[j] >= least)
             if count == 0:
                 continue
-            for j in range(start, stop):
-                if rough[i, j] - shift[j] >= least and first + j != skip[i]:
-                    value = pair_score(queries[i], block[j], squared)
+            for j in range(near.shape[0]):
+                identity = first + start + j
+                if near[j] - less[j] >= least and identity != skip[i]:
+                    value = pair_score(queries[i], block[start + j], squared)
                     if value > score[i, last]:
-                        insert(score[i], ids[i], value, first + j)
+                        insert(score[i], ids[i], value, identity)
                         least = np.float32(score[i, last] + base[i] - reach[i])
 
 
