@@ -118,7 +118,7 @@ def test_the_best_of_candidates_counts_each_once(memory: int) -> None:
     table = Table(x)
     candidates = np.random.default_rng(3).integers(-1, 500, (500, 30))
     candidates[:, 15:] = candidates[:, :15]
-    ids, score = best_of(table, table, candidates, 4, Preparation("ip", table), skip=np.arange(500), memory=memory)
+    ids, _ = best_of(table, table, candidates, 4, Preparation("ip", table), skip=np.arange(500), memory=memory)
     for i in range(500):
         usable = sorted(set(candidates[i].tolist()) - {-1, i}, key=lambda j: -float(x[i] @ x[j]))
         assert ids[i].tolist() == usable[:4]
