@@ -187,9 +187,12 @@ class Preparation:
 
     def finish(self, score: Array) -> Array:
         """Scores as users read them: the cosine in [-1, 1]; minus the distance; the inner product."""
+        finished: Array
         if self.metric == "cosine":
-            score = np.clip(score, -1.0, 1.0)
-            return score
-        if self.metric == "l2":
-            return -np.sqrt(-2 * score) / self.scale + 0.0
-        return score / self.scale / self.scale
+            finished = np.clip(score, -1.0, 1.0)
+        elif self.metric == "l2":
+            finished = -np.sqrt(-2 * score) / self.scale + 0.0
+        else:
+            with np.errstate(over="ignore"):  # products of numbers beyond 1e154 are infinite in float64
+                finished = score / self.scale / self.scale
+        return finished
