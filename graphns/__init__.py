@@ -42,8 +42,8 @@ _PLACES = {
     "Scheduled": "samplers.compose.scheduled", "All": "samplers.compose.all",
 }
 _MODULES = (
-    "pyg", "dgl", "networkx", "adapters", "graph", "kernels", "objectives", "pipelines", "registry", "samplers",
-    "streams",
+    "pyg", "dgl", "networkx", "sklearn", "adapters", "graph", "kernels", "objectives", "pipelines", "registry",
+    "samplers", "streams",
 )
 
 __all__ = ["__version__", *_PLACES]

@@ -16,9 +16,10 @@ from graphns.adapters.pyg import (
 )
 
 if TYPE_CHECKING:
-    from graphns.adapters.pyg import LinkNeighborLoader, NeighborLoader, NeighborSampler
+    from graphns.adapters.pyg import KNNGraph, LinkNeighborLoader, NeighborLoader, NeighborSampler
 
 __all__ = [
+    "KNNGraph",
     "LinkNeighborLoader",
     "NeighborLoader",
     "NeighborSampler",
@@ -33,6 +34,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("LinkNeighborLoader", "NeighborLoader", "NeighborSampler"):  # they import PyG: not until asked for
+    if name in ("KNNGraph", "LinkNeighborLoader", "NeighborLoader", "NeighborSampler"):  # they import PyG
         return getattr(_adapter, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

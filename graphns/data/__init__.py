@@ -2,5 +2,6 @@
 
 from graphns.data.link_loading import link_names, load_links
 from graphns.data.loading import load, names, spelled
+from graphns.data.vectors import load_vectors, vector_names
 
-__all__ = ["link_names", "load", "load_links", "names", "spelled"]
+__all__ = ["link_names", "load", "load_links", "load_vectors", "names", "spelled", "vector_names"]

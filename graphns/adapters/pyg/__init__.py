@@ -20,9 +20,9 @@ What differs from PyG 2.8, each time because PyG's answer is wrong, slow or miss
 Int32 input gives int64 results, and results lie on the input's device, as in PyG.
 
 Beside the functions stand `LinkNeighborLoader` and `NeighborLoader`, PyG's loaders with negatives of any sampler, and
-the `NeighborSampler` under them: sampled neighbourhoods without pyg-lib or torch-sparse.
+the `NeighborSampler` under them: sampled neighbourhoods without pyg-lib or torch-sparse; and the transform `KNNGraph`.
 
-Nothing here imports PyG, except these three, when they are asked for, and `install` and `patched`, which put the
+Nothing here imports PyG, except these four, when they are asked for, and `install` and `patched`, which put the
 functions in the place of PyG's own.
 """
 
@@ -39,10 +39,12 @@ from graphns.adapters.pyg.functions import (
 from graphns.adapters.pyg.patch import install, patched, uninstall
 
 if TYPE_CHECKING:
+    from graphns.adapters.pyg.knn_graph import KNNGraph
     from graphns.adapters.pyg.loaders import LinkNeighborLoader, NeighborLoader
     from graphns.adapters.pyg.neighbor_sampler import NeighborSampler
 
 __all__ = [
+    "KNNGraph",
     "LinkNeighborLoader",
     "NeighborLoader",
     "NeighborSampler",
@@ -62,6 +64,10 @@ def __getattr__(name: str) -> Any:
         from graphns.adapters.pyg.neighbor_sampler import NeighborSampler
 
         return NeighborSampler
+    if name == "KNNGraph":
+        from graphns.adapters.pyg.knn_graph import KNNGraph
+
+        return KNNGraph
     if name in ("LinkNeighborLoader", "NeighborLoader"):
         from graphns.adapters.pyg import loaders
 
