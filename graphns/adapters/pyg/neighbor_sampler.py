@@ -71,8 +71,7 @@ class NeighborSampler(BaseSampler):  # type: ignore[misc]  # PyG is not typed
         disjoint: a tree for every seed, that shares no node with others.
         temporal_strategy: "uniform", or "last" for the newest edges.
         time_attr: times of nodes or edges: no node sees a later one than its seed's. Implies `disjoint`.
-        weight_attr: neighbours in proportion to these weights of edges, those of weight 0 never; without
-            `replace`, a node of no more than that is given all its neighbours, whatever their weights, as by pyg-lib.
+        weight_attr: neighbours in proportion to these weights of edges, where not all are taken.
         is_sorted: columns are sorted by target, within a target by time: saves sorting them.
         share_memory: without effect: workers share what they read anyway.
         directed: deprecated in PyG: False is ``subgraph_type="induced"``.
