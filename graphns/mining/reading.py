@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -87,7 +88,7 @@ def _array(path: Path, mapped: bool = False) -> np.ndarray[Any, Any]:
     try:
         found = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        why = ("it holds Python objects, which are never opened" if "llow_pickle" in str(error) and _is_npy(path)
+        why = ("it holds Python objects, which are never opened" if "bject" in str(error) and _is_npy(path)
                else str(error) if _is_npy(path) else "it does not begin as one")
         raise ValueError(f"{path} is no .npy of plain numbers: {why}; save it with numpy.save") from error
     array: np.ndarray[Any, Any] = found
@@ -125,7 +126,7 @@ def _column(path: Path, names: Sequence[str], what: str) -> list[Any]:
     if path.suffix != ".txt":
         raise ValueError(f"cannot read {what} from {path.name}: the name must end in .txt (one a line), .csv, .tsv, "
                          ".json, .jsonl or .parquet" + (", or .npy" if what == "labels" else ""))
-    return _text(path).splitlines()
+    return _lines(path)
 
 
 def _choose(path: Path, header: Sequence[str], names: Sequence[str], what: str) -> int:
@@ -141,7 +142,7 @@ def _choose(path: Path, header: Sequence[str], names: Sequence[str], what: str) 
 def _json(path: Path, names: Sequence[str], what: str) -> list[Any]:
     text = _text(path)
     try:
-        items = json.loads(text) if path.suffix == ".json" else [json.loads(line) for line in text.splitlines() if line]
+        items = json.loads(text) if path.suffix == ".json" else [json.loads(line) for line in _lines(path) if line]
     except ValueError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     if not isinstance(items, list):
@@ -155,11 +156,17 @@ def _rows(path: Path, what: str) -> list[tuple[int, list[str]]]:
     _check_file(path)
     if path.suffix not in (".csv", ".tsv"):
         raise ValueError(f"cannot read {what} from {path.name}: the name must end in .npy, .csv, .tsv or .parquet")
-    reader = csv.reader(_text(path).splitlines(keepends=True), delimiter="\t" if path.suffix == ".tsv" else ",")
+    reader = csv.reader(io.StringIO(_text(path), newline=""), delimiter="\t" if path.suffix == ".tsv" else ",")
     try:
         return [(reader.line_num, row) for row in reader if row]
     except csv.Error as error:
         raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
+
+
+def _lines(path: Path) -> list[str]:
+    """Lines as editors count them: texts may hold Unicode's own separators, at which `splitlines` would cut."""
+    lines = _text(path).split("\n")
+    return lines[:-1] if lines[-1] == "" else lines
 
 
 def _text(path: Path) -> str:
