@@ -177,9 +177,13 @@ def _equal_texts(texts: Sequence[str] | None, anchor_texts: Sequence[str] | None
     """Pairs of an anchor with the row of the corpus that has its text: the anchor itself, under another number."""
     if texts is None or anchor_texts is None:
         return None
+    shared = set(anchor_texts).intersection(texts)
+    if not shared:
+        return None
     rows: dict[str, int] = {}
     for at, text in enumerate(texts):
-        rows.setdefault(text, at)
+        if text in shared:
+            rows.setdefault(text, at)
     own = _first(anchor_texts).tolist()
     found = [(own[at], rows[text]) for at, text in enumerate(anchor_texts) if text in rows]
     return torch.tensor(found, dtype=torch.int64).view(-1, 2)

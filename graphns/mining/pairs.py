@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ class Pairs:
         """Whether candidates [stop - start, m] of anchors start … stop-1 are known positives; bool."""
         return in_rows(*self.known, torch.arange(start, stop), ids)
 
-    @property
+    @cached_property
     def owner(self) -> Tensor:
         """[P] int64: of each positive, the place of its anchor in `anchor`."""
         return torch.repeat_interleave(torch.arange(len(self.anchor)), self.indptr.diff())
