@@ -65,8 +65,14 @@ def columns(mined: Mined, form: Format, scores: bool = False) -> Iterator[Column
 
 
 def _named(ids: Tensor, texts: Any) -> list[Any]:
-    numbers: list[int] = ids.tolist()
+    numbers = _plain(ids)
     return numbers if texts is None else [texts[each] for each in numbers]
+
+
+def _plain(values: Tensor) -> list[Any]:
+    # NumPy makes lists ten times as fast as torch
+    made: list[Any] = values.numpy().tolist()
+    return made
 
 
 def _triplet(mined: Mined, span: slice, scores: bool) -> Columns:
@@ -77,7 +83,7 @@ def _triplet(mined: Mined, span: slice, scores: bool) -> Columns:
             "negative": _named(mined.negatives[owner[pair], slot], mined.texts)}
     if scores:
         both = [mined.positive_score[span][pair], mined.scores[owner[pair], slot]]
-        made["scores"] = torch.stack(both, 1).tolist()
+        made["scores"] = _plain(torch.stack(both, 1))
     return made
 
 
@@ -90,7 +96,7 @@ def _tuple(mined: Mined, span: slice, scores: bool) -> Columns:
     for slot in range(mined.negatives.shape[1]):
         made[f"negative_{slot + 1}"] = _named(mined.negatives[kept, slot], mined.texts)
     if scores:
-        made["scores"] = torch.cat([mined.positive_score[span][whole, None], mined.scores[kept]], 1).tolist()
+        made["scores"] = _plain(torch.cat([mined.positive_score[span][whole, None], mined.scores[kept]], 1))
     return made
 
 
@@ -107,7 +113,7 @@ def _pair(mined: Mined, span: slice, scores: bool) -> Columns:
     label[:, 0] = 1
     anchors = mined.anchor[owner][:, None].expand(take.shape)[take]
     made = {"anchor": _named(anchors, mined.anchor_texts), "document": _named(documents, mined.texts)}
-    made["score" if scores else "label"] = (reached if scores else label[take]).tolist()
+    made["score" if scores else "label"] = _plain(reached if scores else label[take])
     return made
 
 
@@ -117,11 +123,11 @@ def _list(mined: Mined, span: slice, scores: bool) -> Columns:
     reached = torch.cat([mined.positive_score[span, None], mined.scores[owner]], 1)
     some = ids >= 0
     kept = some[:, 1:].any(1)
-    sizes = some[kept].sum(1).tolist()
+    sizes = _plain(some[kept].sum(1))
     documents = _cut(_named(ids[kept][some[kept]], mined.texts), sizes)
     made: Columns = {"anchor": _named(mined.anchor[owner[kept]], mined.anchor_texts), "documents": documents}
     if scores:
-        made["scores"] = _cut(reached[kept][some[kept]].tolist(), sizes)
+        made["scores"] = _cut(_plain(reached[kept][some[kept]]), sizes)
     else:
         made["labels"] = [[1] + [0] * (size - 1) for size in sizes]
     return made

@@ -21,6 +21,8 @@ from graphns.mining.table import Metric, pairwise
 from graphns.mining.walk import MakeSampler, TableModel, draw, neighbor_graph
 from graphns.streams import Stream
 
+_NUMBERS = 1 << 22  # numbers of positives' vectors that are gathered at once
+
 
 @dataclass(frozen=True, eq=False)
 class Mined:
@@ -165,7 +167,8 @@ class _Miner:
             positive = self._nearest(anchor, queries)
         reached = torch.full((len(positive),), -torch.inf)
         found = positive >= 0  # an anchor alone with its label has no nearest
-        reached[found] = pairwise(queries[owner[found]], items.corpus.rows(positive[found]), items.corpus.metric)
+        for piece in torch.split(found.nonzero()[:, 0], max(1, _NUMBERS // items.corpus.width)):
+            reached[piece] = pairwise(queries[owner[piece]], items.corpus.rows(positive[piece]), items.corpus.metric)
         floor = torch.full((len(anchor),), torch.inf).scatter_reduce_(0, owner, reached, "amin")
         if by_sampler:
             ids, scores = self._drawn(anchor, positive[pairs.indptr[start:stop] - span.start])
