@@ -71,7 +71,7 @@ def mine(
     k-NN graph of the items. Known positives are left out, `Guards` leave out more, and choose k of the rest. Known are
     the anchor's positives, the anchor itself, items of its label, and rows with the text of one of these.
 
-    Memory: `block` times (8,192 + the candidates of an anchor) scores; the tables are read in pieces, so they may be
+    Memory: `block` times (2,048 + the candidates of an anchor) scores; the tables are read in pieces, so they may be
     mapped files larger than memory. With a sampler also the k-NN graph.
 
     Args:
