@@ -36,7 +36,7 @@ OTHERS = {
 }
 # what users call besides the names of the package itself and the registry's
 PACKAGES = ("graphns.graph", "graphns.views", "graphns.scorers", "graphns.encoders", "graphns.metrics", "graphns.data",
-            "graphns.pipelines")
+            "graphns.pipelines", "graphns.mining")
 
 
 def built_in(kind: str) -> list[Entry]:

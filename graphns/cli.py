@@ -1,4 +1,4 @@
-"""The command line: `graphns audit`, `compare`, `eval`, `list`, `sample` and `train`.
+"""The command line: `graphns audit`, `compare`, `eval`, `list`, `mine`, `sample` and `train`.
 
 Nothing heavy is imported before a command runs, so `graphns --help` answers at once.
 """
@@ -18,6 +18,7 @@ except ModuleNotFoundError as error:  # the core installs without the command li
 
 from graphns.commands.eval_link import eval_link
 from graphns.commands.eval_node import eval_node
+from graphns.commands.mine import mine
 from graphns.commands.sample import sample
 from graphns.commands.train_link import train_link
 from graphns.commands.train_node import train_node
@@ -28,6 +29,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
                   context_settings={"help_option_names": ["-h", "--help"]})
 app.command()(audit)
 app.command()(compare)
+app.command()(mine)
 app.command()(sample)
 app.add_typer(train := typer.Typer(help="Train a method and keep what it learns.", rich_markup_mode=None), name="train")
 train.command("link")(train_link)
@@ -101,7 +103,7 @@ def _is_users(error: Exception) -> bool:
 
 
 def _stopped() -> int:
-    print("graphns: stopped; the same command goes on where a training or comparison was", file=sys.stderr)
+    print("graphns: stopped; the same command goes on where a training, comparison or mining was", file=sys.stderr)
     return _STOPPED
 
 

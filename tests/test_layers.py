@@ -16,7 +16,7 @@ FLOORS = [
     {"objectives", "scorers", "views", "mixers"},
     {"samplers", "encoders", "metrics", "batchers"},
     {"data", "adapters", "registry"},
-    {"pipelines"},
+    {"pipelines", "mining"},
     {"compare"},
     {"commands"},
     {"cli", "__main__"},

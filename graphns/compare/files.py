@@ -4,29 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from graphns.data.replacing import replacing
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`, moved onto it when the block ends well, removed when it does not.
-
-    Raises:
-        FileNotFoundError: the folder does not exist.
-    """
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} into")
-    # the ending stays last, because NumPy and matplotlib choose the format by it
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+__all__ = ["read_json", "replacing", "write_json", "write_text"]
 
 
 def write_text(path: Path, text: str) -> None:
