@@ -146,15 +146,10 @@ class EmbeddingTask:
             held_out = valid, test, _both(pairs, number)
         # without labels and pairs the nearest rows are the pairs, and those held out must not come back
         near = _both(inside, number) if labels is None and not given else _near(x[rows], config)
-        known = torch.cat([near.edge_index, inside], 1)
-        if kind == "labels":
-            assert labels is not None
-            known = torch.cat([known, _same_label(labels[rows])], 1)
-        links = _links(own, x[rows], known)
-        positives = {"neighbors": near, "pairs": _both(inside, len(rows)), "labels": links.graph}[kind]
-        if kind == "labels":
-            assert labels is not None
-            positives = Graph.from_edge_index(_same_label(labels[rows]), len(rows))
+        alike = inside[:, :0] if labels is None or kind != "labels" else _same_label(labels[rows])
+        links = _links(own, x[rows], torch.cat([near.edge_index, inside, alike], 1))
+        positives = {"neighbors": near, "pairs": _both(inside, len(rows)),
+                     "labels": Graph.from_edge_index(alike, len(rows))}[kind]
         if not positives.num_edges:
             raise ValueError(f"no row of {data.name} that is trained on has a positive of the kind {kind!r}")
         return cls(own, replace(links, positives=positives), rows, *held_out)

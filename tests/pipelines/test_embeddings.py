@@ -84,7 +84,7 @@ def test_a_run_that_was_cut_off_ends_with_the_same_numbers(tmp_path: Path) -> No
 
     go(config.replace(epochs=2), tmp_path)
     assert same(go(config, tmp_path), go(config, None))
-    with pytest.raises(ValueError, match="temperature=0.1, not 0.2"):
+    with pytest.raises(ValueError, match=r"temperature=0\.1, not 0\.2"):
         go(config.replace(temperature=0.2), tmp_path)
 
 
