@@ -46,8 +46,9 @@ def train_embeddings(
     """Train a head on vectors and keep what it makes of them: embeddings.npy, model.pt, result.json, metrics."""
     from graphns.commands.embeddings_run import EmbeddingRun, VectorSource
 
-    source = VectorSource(data, *(None if each is None else str(each) for each in (labels, pairs)), features, dim,
-                          encoder, None if root is None else str(root))
+    files = {name: None if path is None else str(path)
+             for name, path in (("labels", labels), ("pairs", pairs), ("root", root))}
+    source = VectorSource(data, files["labels"], files["pairs"], features, dim, encoder, files["root"])
     run = EmbeddingRun.make(source, sampler=sampler, settings=tuple(setting or ()), loggers=logger,
                             imports=tuple(module or ()), seed=seed, positives=positives, neighbors=neighbors, k=k,
                             objective=objective, num_layers=layers, size=size, epochs=epochs, patience=patience,

@@ -38,7 +38,8 @@ def read_vectors(path: str | Path, labels: str | Path | None = None, pairs: str 
     """
     path = Path(path).expanduser()
     table = Table(path)
-    x = torch.from_numpy(table.read(0, len(table)).astype(np.float32))
+    with np.errstate(over="ignore"):  # what is beyond float32 is refused below
+        x = torch.from_numpy(table.read(0, len(table)).astype(np.float32))
     if not bool(x.isfinite().all()):
         raise ValueError(f"{path} holds numbers beyond float32: divide them by a constant")
     found: dict[str, Any] = {}

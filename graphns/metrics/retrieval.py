@@ -73,10 +73,10 @@ def retrieval(x: Tensor, labels: Tensor, corpus: Tensor | None = None, corpus_la
     if (corpus is None) != (corpus_labels is None):
         raise ValueError("corpus and corpus_labels go together")
     _check_labels("labels", labels, x)
-    table, theirs, own = x, labels, torch.arange(len(x), device=x.device)
+    table, theirs = x, labels
     if corpus is not None and corpus_labels is not None:
         _check_labels("corpus_labels", corpus_labels, corpus)
-        table, theirs, own = corpus, corpus_labels, torch.full_like(own, -1)
+        table, theirs = corpus, corpus_labels
     if not at or min(at) < 1:
         raise ValueError(f"at must hold numbers of at least 1, got {at}")
     classes, place = torch.unique(torch.cat([labels, theirs]), return_inverse=True)
@@ -90,7 +90,7 @@ def retrieval(x: Tensor, labels: Tensor, corpus: Tensor | None = None, corpus_la
     hits = torch.zeros(len(at), dtype=torch.float64, device=x.device)
     precision = average = 0.0
     for rows in torch.split(asked, max(1, _CELLS // k)):
-        near, _ = search(x[rows], table, k, metric, skip=own[rows])
+        near, _ = search(x[rows], table, k, metric, skip=rows if corpus is None else None)
         same = theirs[near] == labels[rows, None]
         hits += torch.stack([same[:, :each].any(1).sum() for each in at])
         within = same & (rank <= wanted[rows, None])

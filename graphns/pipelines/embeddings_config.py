@@ -13,9 +13,9 @@ POSITIVES = ("auto", "neighbors", "pairs", "labels")
 _FIXED = {"encoder": "mlp", "decoder": "dot", "side": "destination", "num_neighbors": None, "mask_targets": False,
           "use_valid_edges": False}
 PRESETS: dict[str, dict[str, Any]] = {
-    "digits": dict(hidden_size=64, size=32, epochs=50, batch_size=256),
+    "digits": dict(hidden_size=64, size=64, learning_rate=5e-3, temperature=0.2, epochs=20, batch_size=256),
 }
-"""Ours, for the built-in data."""
+"""Ours, for the built-in data: of four settings tried, the best on the rows that choose the epoch."""
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ class VectorLinks(LinkData):
         """The data on another device; themselves if they are there already."""
         if torch.device(device) == self.device:
             return self
-        return cast(VectorLinks, replace(cast(VectorLinks, super().to(device)), positives=self.positives.to(device)))
+        return replace(cast(VectorLinks, super().to(device)), positives=self.positives.to(device))
 
 
 @dataclass(frozen=True, eq=False)

@@ -43,16 +43,9 @@ class EmbeddingModel(LinkModel):
         self.normalize = config.normalize
         self.decoder = _Scaled(config.temperature)
         if head is not None:
-            self.encoder: nn.Module = _Rowwise(head)  # type: ignore[assignment]
             assert isinstance(data.x, Tensor)
-            given = head.training
-            with torch.no_grad():
-                found = self.eval().project(data.x[:2])
-            head.train(given)
-            self.train()
-            if not isinstance(found, Tensor) or found.dim() != 2 or len(found) != len(data.x[:2]):
-                raise ValueError(f"the head must give [n, d] of rows [n, {data.num_features}], got "
-                                 f"{tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__}")
+            _check_head(head.to(data.device), data.x)
+            self.encoder: nn.Module = _Rowwise(head)  # type: ignore[assignment]
 
     @classmethod
     def seeded(cls, data: LinkData, config: LinkConfig, head: nn.Module | None = None) -> Self:
@@ -93,6 +86,22 @@ class _Scaled(nn.Module):
                 nodes: Tensor | None = None) -> Tensor:
         scores: Tensor = self.dot(anchors / self.temperature, table, ids)
         return scores
+
+
+def _check_head(head: nn.Module, x: Tensor) -> None:
+    """Refuse a head that does not turn rows into rows."""
+    two, training = x[:2], head.training
+    try:
+        with torch.no_grad():
+            found = head.eval()(two)
+    except RuntimeError as error:
+        raise ValueError(f"the head cannot read rows [n, {x.shape[1]}]: {error}") from error
+    finally:
+        head.train(training)
+    if not isinstance(found, Tensor) or found.dim() != 2 or len(found) != len(two):
+        raise ValueError(f"the head must give [n, d] of rows [n, {x.shape[1]}], got "
+                         f"{tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__} of "
+                         f"{len(two)} rows")
 
 
 class _Rowwise(nn.Module):

@@ -36,14 +36,14 @@ def same(one: EmbeddingResult, other: EmbeddingResult) -> bool:
             and one.test == other.test and one.num_drawn == other.num_drawn)
 
 
-@pytest.mark.parametrize(("positives", "gain"), [("neighbors", 0.0), ("labels", 0.02)])
+@pytest.mark.parametrize(("positives", "gain"), [("neighbors", 0.01), ("labels", 0.1)])
 def test_digits_are_found_better_than_by_pixels_and_than_untrained(positives: str, gain: float) -> None:
-    config = EmbeddingConfig.preset("digits", positives=positives, epochs=15)
+    config = EmbeddingConfig.preset("digits", positives=positives)
     task = EmbeddingTask.make(load_vectors("digits"), config)
     untrained = evaluate(task, project(EmbeddingModel.seeded(task.links, config), task.data.x), task.test)
     result = train(task, config=config)
-    assert result.test["r@1"] > untrained["r@1"] and result.test["map@r"] > untrained["map@r"] + 0.1
-    assert result.test["r@1"] >= result.raw["r@1"] and result.test["map@r"] > result.raw["map@r"] + gain
+    assert result.test["r@1"] > untrained["r@1"] and result.test["map@r"] > untrained["map@r"] + 0.05
+    assert result.test["map@r"] > result.raw["map@r"] + gain
     assert result.losses[-1] < result.losses[0]
     best = max(value for _, value in result.validation)
     assert result.valid["map@r"] == pytest.approx(best) and (result.epoch, best) in result.validation
@@ -68,7 +68,7 @@ def test_every_sampler_serves(name: str) -> None:
     assert len(result.losses) == 2 and bool(result.embeddings.isfinite().all())
 
 
-@pytest.mark.parametrize("objective", ["bpr", "margin", "bce", "dcl"])
+@pytest.mark.parametrize("objective", ["bpr", "margin", "bce", "sgns"])
 def test_every_objective_serves(objective: str) -> None:
     config = SMALL.replace(objective=objective, num_layers=2, dropout=0.2)
     result = train(EmbeddingTask.make(blobs(), config), config=config)
@@ -117,6 +117,8 @@ def test_a_head_of_ones_own() -> None:
     torch.testing.assert_close(result.embeddings, expected)
     with pytest.raises(ValueError, match=r"the head must give \[n, d\] of rows \[n, 6\]"):
         train(task, config=SMALL, head=nn.Flatten(0))
+    with pytest.raises(ValueError, match=r"the head cannot read rows \[n, 6\]"):
+        train(task, config=SMALL, head=nn.Linear(7, 2))
 
 
 def test_pairs_without_labels_are_learned() -> None:
