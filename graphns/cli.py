@@ -20,6 +20,7 @@ from graphns.commands.eval_link import eval_link
 from graphns.commands.eval_node import eval_node
 from graphns.commands.mine import mine
 from graphns.commands.sample import sample
+from graphns.commands.train_embeddings import train_embeddings
 from graphns.commands.train_link import train_link
 from graphns.commands.train_node import train_node
 from graphns.compare.audit_command import audit
@@ -32,6 +33,7 @@ app.command()(compare)
 app.command()(mine)
 app.command()(sample)
 app.add_typer(train := typer.Typer(help="Train a method and keep what it learns.", rich_markup_mode=None), name="train")
+train.command("embeddings")(train_embeddings)
 train.command("link")(train_link)
 train.command("node")(train_node)
 app.add_typer(evaluate := typer.Typer(help="Measure what was learned.", rich_markup_mode=None), name="eval")

@@ -13,6 +13,7 @@ from torch import Tensor
 from graphns.data.features import SPARSE_BELOW, check_features
 from graphns.encoders.sparse import Sparse
 from graphns.graph.graph import Graph
+from graphns.streams import Stream
 
 PARTS = ("train", "valid", "test")
 PartName = Literal["train", "valid", "test"]
@@ -131,6 +132,18 @@ class LinkData:
             raise ValueError(f"the parts held out are 'valid' and 'test', there is no {name!r}")
         found: LinkPart = getattr(self, name)
         return found
+
+    @property
+    def num_positives(self) -> int:
+        """How many positives an epoch goes over."""
+        return self.train.shape[1]
+
+    def train_pairs(self, rows: Tensor, stream: Stream) -> Tensor:
+        """The positives [2, B] that rows [B] of an epoch stand for: training edges. `stream`, of the epoch, is unused.
+
+        Data whose positives are drawn anew each epoch say so here.
+        """
+        return self.train[:, rows]
 
     def joined(self, *parts: PartName | str) -> Graph:
         """The graph of some parts' positives, in both directions if undirected, without self-loops.

@@ -102,7 +102,7 @@ def _rehearse(sampler: Sampler, model: LinkModel, data: LinkData, config: LinkCo
     """A step of two positives without neighbours, and what the sampler learns of it."""
     with torch.random.fork_rng(devices=[]):  # dropout draws from torch's generator
         torch.manual_seed(config.seed)
-        rows = torch.arange(min(2, data.train.shape[1]), device=data.device)
+        rows = torch.arange(min(2, data.num_positives), device=data.device)
         plain = config.replace(mask_targets=False, objective="bce", corrected=False)
         done = batch_step(model, model, data, Graph.empty(data.num_nodes, data.device), rows, sampler, plain,
                           Stream(config.seed))

@@ -126,7 +126,8 @@ class Fitted(NamedTuple):
 
 def fit(
     data: LinkData, sampler: Sampler | None, config: LinkConfig,
-    validate: Callable[[int, LinkModel, LinkData], float], *, parts: Mapping[str, Any] | None = None,
+    validate: Callable[[int, LinkModel, LinkData], float], *, model: LinkModel | None = None,
+    watch: Callable[[Step], None] | None = None, parts: Mapping[str, Any] | None = None,
     folder: str | Path | None = None, progress: Callable[[int, int, float], None] | None = None,
     checkpoint_every: int = 25, accelerator: str = "cpu", loggers: Sequence[Logger] = (),
 ) -> Fitted:
@@ -138,7 +139,10 @@ def fit(
         config: see `train`.
         validate: (epochs done, model, data on its device) -> a figure, higher is better, which chooses the epoch; asked
             every `config.validate_every` epochs and after the last. Must draw from no global generator.
-        parts: what `validate` remembers, by name, with `state_dict` and `load_state_dict`; goes into the checkpoint.
+        model: untrained; None: the encoder and decoder of `config`.
+        watch: called with every step after its update; must draw from no global generator.
+        parts: what `validate` and `watch` remember, by name, with `state_dict` and `load_state_dict`; goes into the
+            checkpoint.
         folder: see `train`.
         progress: called after the validation.
         checkpoint_every: see `train`.
@@ -158,7 +162,7 @@ def fit(
     fabric = Fabric(accelerator=accelerator, devices=1, loggers=list(loggers))
     data = data.to(fabric.device)
     sampler = (default_sampler(data) if sampler is None else sampler).to(fabric.device)
-    model = LinkModel.seeded(data, config)
+    model = LinkModel.seeded(data, config) if model is None else model.to(data.device)
     if config.num_neighbors is not None:
         check_sampler(sampler, model, data, config)
     learned = [each for each in [*model.parameters(), *sampler.parameters()] if each.requires_grad]
@@ -186,7 +190,7 @@ def fit(
     for epoch in range(len(log.losses), config.epochs):
         if config.patience is not None and chosen.waited >= config.patience:
             break
-        _epoch(fabric, fabric_optimizer, model, data, take, sampler, config, epoch, log)
+        _epoch(fabric, fabric_optimizer, model, data, take, sampler, config, epoch, log, watch)
         value = None
         if (epoch + 1) % config.validate_every == 0 or epoch + 1 == config.epochs:
             value = validate(epoch + 1, model, data)
@@ -223,11 +227,11 @@ def evaluate(model: LinkModel, data: LinkData, part: str, use_valid_edges: bool 
 
 
 def _epoch(fabric: Any, optimizer: Any, model: LinkModel, data: LinkData, take: Callable[[Tensor, Stream, int], Step],
-           sampler: Sampler, config: LinkConfig, epoch: int, log: Log) -> None:
+           sampler: Sampler, config: LinkConfig, epoch: int, log: Log, watch: Callable[[Step], None] | None) -> None:
     """All positives once, noted in the log."""
     stream = Stream(config.seed, epoch)
     adversary = getattr(sampler, "loss", None)  # a sampler with parameters learns from the same step
-    num_edges = data.train.shape[1]
+    num_edges = data.num_positives
     every = torch.arange(num_edges, device=data.device)
     order = stream.child(_ORDER).words(every, 1)[:, 0].argsort()
     start, total, drawing, drawn = time.perf_counter(), 0.0, 0.0, 0
@@ -243,6 +247,8 @@ def _epoch(fabric: Any, optimizer: Any, model: LinkModel, data: LinkData, take: 
         optimizer.step()
         assert done.query is not None and done.negatives is not None
         sampler.update(done.query, done.negatives, done.feedback)
+        if watch is not None:
+            watch(done)
         value = float(done.loss.detach())
         if not abs(value) < float("inf"):
             raise ValueError(f"the loss is {value} at epoch {epoch}: lower learning_rate={config.learning_rate}")
@@ -265,6 +271,7 @@ def fingerprint(data: LinkData) -> dict[str, Any]:
         return ordered_sum(flat[0] * 31 + flat[1] * 17 + (flat[0] ^ flat[1]))
 
     return {"num_nodes": data.num_nodes, "num_features": data.num_features, "metric": data.metric,
-            "features": None if data.x is None else weighed(data.x), "train": mixed(data.train), "edges": mixed(data.graph.edge_index),
+            "features": None if data.x is None else weighed(data.x), "train": mixed(data.train),
+            "edges": mixed(data.graph.edge_index),
             **{f"{name}_{what}": mixed(getattr(data.part(name), what))
                for name in ("valid", "test") for what in ("positive", "negative")}}

@@ -78,7 +78,7 @@ def both_ways(data: LinkData, rows: Tensor) -> Tensor:
 
 def _sides(data: LinkData, rows: Tensor, config: LinkConfig, stream: Stream) -> tuple[Tensor, Tensor]:
     """Anchors, the ends that stay, and positives, those that negatives stand in for."""
-    source, target = data.train[:, rows]
+    source, target = data.train_pairs(rows, stream)
     if config.side == "destination" or not data.undirected:
         return source, target
     if config.side == "source":
