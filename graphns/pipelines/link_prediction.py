@@ -216,7 +216,7 @@ def evaluate(model: LinkModel, data: LinkData, part: str, use_valid_edges: bool 
         model: trained on `data`.
         data: on the model's device.
         part: "valid" or "test".
-        use_valid_edges: embed over training and validation edges.
+        use_valid_edges: embed over training and validation edges; common neighbours are those of both too.
     """
     graph = data.joined("train", "valid") if use_valid_edges else None
     return evaluate_links(model.scorer(data, graph), data.part(part))
@@ -265,6 +265,7 @@ def fingerprint(data: LinkData) -> dict[str, Any]:
         return ordered_sum(flat[0] * 31 + flat[1] * 17 + (flat[0] ^ flat[1]))
 
     return {"num_nodes": data.num_nodes, "num_features": data.num_features, "metric": data.metric,
-            "features": None if data.x is None else weighed(data.x), "train": mixed(data.train), "edges": mixed(data.graph.edge_index),
+            "features": None if data.x is None else weighed(data.x), "train": mixed(data.train),
+            "edges": mixed(data.graph.edge_index),
             **{f"{name}_{what}": mixed(getattr(data.part(name), what))
                for name in ("valid", "test") for what in ("positive", "negative")}}
