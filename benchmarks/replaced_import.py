@@ -5,9 +5,11 @@ Such scripts are in the repositories, not in the wheels. With a checkout at hand
     python benchmarks/replaced_import.py /tmp/pyg/examples/link_pred.py
     python benchmarks/replaced_import.py /tmp/pyg/examples/hetero/recommender_system.py --k 10
     python benchmarks/replaced_import.py --install /tmp/pyg/examples/autoencoder.py --epochs 20
+    python benchmarks/replaced_import.py --ogb /tmp/ogb/examples/nodeproppred/arxiv/mlp.py
 
 Each import that was replaced is printed before the script begins. A script that imports nothing of ours is not run
-(exit code 3): where PyG draws inside of its own models and transforms, `--install` puts our functions there.
+(exit code 3): where PyG draws inside of its own models and transforms, `--install` puts our functions there. With
+`--ogb` OGB's data sets and evaluators are replaced too, which OGB 1.3.6 cannot load under torch >= 2.6.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from __future__ import annotations
 import argparse
 import ast
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -27,18 +30,22 @@ OURS = {
     "dgl.sampling": ("graphns.dgl", {"global_uniform_negative_sampling"}),
 }
 
+_OGB = {f"{library}{kind}PropPredDataset" for library in ("Dgl", "Pyg") for kind in ("Link", "Node")}
+OGBS = {f"ogb.{task}": ("graphns.ogb", _OGB | {"Evaluator"}) for task in ("linkproppred", "nodeproppred")}
 
-def replaced(source: str) -> tuple[str, list[tuple[str, str]]]:
+
+def replaced(source: str, table: Mapping[str, tuple[str, set[str]]] = OURS) -> tuple[str, list[tuple[str, str]]]:
     """The script with our names imported from us, every line at its number; and each import as it was and as it is.
 
     Args:
         source: text of a script.
+        table: for a module ours, and the names that it has.
     """
     lines, changes = source.split("\n"), []
     for node in ast.walk(ast.parse(source)):
-        if not isinstance(node, ast.ImportFrom) or node.module not in OURS:
+        if not isinstance(node, ast.ImportFrom) or node.module not in table:
             continue
-        package, names = OURS[node.module]
+        package, names = table[node.module]
         ours = [alias for alias in node.names if alias.name in names]
         if not ours:
             continue
@@ -65,6 +72,7 @@ def run(script: Path, text: str, arguments: list[str]) -> None:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="an example script, with graphns in the place of PyG's or DGL's names")
     parser.add_argument("--install", action="store_true", help="also where PyG itself draws: graphns.pyg.install()")
+    parser.add_argument("--ogb", action="store_true", help="also OGB's data sets and evaluators: graphns.ogb")
     parser.add_argument("script", type=Path)
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of the script")
     options = parser.parse_args(arguments)
@@ -72,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not script.is_file():
         print(f"there is no script {script}")
         return 2
-    text, changes = replaced(script.read_text())
+    text, changes = replaced(script.read_text(), {**OURS, **(OGBS if options.ogb else {})})
     for old, new in changes:
         print(f"- {old}\n+ {new}")
     if not changes and not options.install:

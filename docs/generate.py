@@ -119,7 +119,7 @@ def reference() -> str:
                     rows.append(f"| `{info.name}.{name}` | {first_line(thing)} |")
         if rows:
             lines += [f"\n## `{package}`\n", "| name | what it is |", "|---|---|", *rows]
-    for name in ("pyg", "dgl", "networkx", "sklearn"):
+    for name in ("pyg", "dgl", "networkx", "sklearn", "ogb"):
         lines += adapter(name)
     return "\n".join(lines) + "\n"
 

@@ -1,9 +1,9 @@
-"""ogbl-ddi: OGB's `examples/linkproppred/ddi/gnn.py`, with SAGE, with one import replaced.
+"""ogbl-ddi: OGB's `examples/linkproppred/ddi/gnn.py`, with SAGE, with two imports replaced.
 
-OGB's script hands its adjacency on as torch-sparse's SparseTensor; here it is PyG's `edge_index`, which needs nothing
-beside PyG. OGB 1.3.6 loads its files as torch before 2.6 did, so a newer torch has to be told that they are trusted:
+One is for the negatives; the other for the data, which OGB 1.3.6 loads as torch before 2.6 did. OGB's script hands its
+adjacency on as torch-sparse's SparseTensor; here it is PyG's `edge_index`, which needs nothing beside PyG.
 
-    TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1 python examples/ogb_ddi_gnn.py --epochs 200 --runs 10
+    python examples/ogb_ddi_gnn.py --epochs 200 --runs 10
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import os.path as osp
 
 import torch
 import torch.nn.functional as F
-from ogb.linkproppred import Evaluator, PygLinkPropPredDataset
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torch_geometric.nn import MLP, GraphSAGE
 
+from graphns.ogb import Evaluator, PygLinkPropPredDataset  # was: from ogb.linkproppred
 from graphns.pyg import negative_sampling  # was: from torch_geometric.utils import negative_sampling
 
 

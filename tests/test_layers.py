@@ -24,7 +24,7 @@ FLOORS = [
 FLOOR = {part: number for number, floor in enumerate(FLOORS, 1) for part in floor}
 # the short names that hand the adapters on; they stand where the adapters stand
 FLOOR |= {"pyg": FLOOR["adapters"], "dgl": FLOOR["adapters"], "networkx": FLOOR["adapters"],
-          "sklearn": FLOOR["adapters"], "pykeen": FLOOR["adapters"]}
+          "sklearn": FLOOR["adapters"], "ogb": FLOOR["adapters"], "pykeen": FLOOR["adapters"]}
 
 
 def module_name(file: Path) -> str:

@@ -48,7 +48,8 @@ class LinkConfig(NodeConfig):
             (`graphns.pipelines.link_batch`). Evaluation embeds the whole graph either way.
         mask_targets: leave the positives of a step out of what the encoder passes messages along, so that a model does
             not learn to read off an edge that is there.
-        use_valid_edges: embed over the validation edges too when test edges are scored, as OGB's collab allows.
+        use_valid_edges: embed over the validation edges too when test edges are scored, as OGB's collab allows;
+            common neighbours are then of both.
         clip: gradients are scaled down to this norm; None: they are not.
         learning_rate: of Adam.
         weight_decay: of Adam.

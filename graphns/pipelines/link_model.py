@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import NamedTuple, Self
 
 import torch
@@ -55,7 +56,7 @@ class LinkModel(nn.Module):
     r"""Embeddings :math:`Z = \mathrm{enc}(X, A)` of all nodes, and scores :math:`\mathrm{dec}(z_u, z_v)` of pairs.
 
     Args:
-        data: sizes, and for "ncn" the training graph.
+        data: sizes, and for "ncn" the training graph, whose neighbours are those that messages come from.
         config: of the run.
 
     Example:
@@ -80,7 +81,7 @@ class LinkModel(nn.Module):
         elif config.decoder == "mlp":
             self.decoder = HadamardMLP(config.size, *options)
         else:
-            self.decoder = CommonNeighborMLP(data.graph, config.size, *options)
+            self.decoder = CommonNeighborMLP(message_graph(data, data.graph), config.size, *options)
 
     @classmethod
     def seeded(cls, data: LinkData, config: LinkConfig) -> Self:
@@ -121,12 +122,15 @@ class LinkModel(nn.Module):
 
         Args:
             data: on the model's device.
-            graph: embedded over; None: that of the training edges.
+            graph: embedded over, and common neighbours are those of it; None: that of the training edges.
         """
         table = self.embed(data, graph)
+        joined: Callable[[], AbstractContextManager[None]] = nullcontext
+        if graph is not None and isinstance(self.decoder, CommonNeighborMLP):
+            joined = partial(self.decoder.among, message_graph(data, graph))
 
         def score(source: Tensor, target: Tensor) -> Tensor:
-            with _evaluating(self.decoder):
+            with _evaluating(self.decoder), joined():
                 return self.pair_scores(table, source, target)
 
         return score

@@ -220,7 +220,7 @@ def evaluate(model: LinkModel, data: LinkData, part: str, use_valid_edges: bool 
         model: trained on `data`.
         data: on the model's device.
         part: "valid" or "test".
-        use_valid_edges: embed over training and validation edges.
+        use_valid_edges: embed over training and validation edges; common neighbours are those of both too.
     """
     graph = data.joined("train", "valid") if use_valid_edges else None
     return evaluate_links(model.scorer(data, graph), data.part(part))

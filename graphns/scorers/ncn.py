@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -16,9 +19,9 @@ class CommonNeighborMLP(HadamardMLP):
 
     .. math:: s(u, v) = \mathrm{MLP}\Big(z_u \odot z_v \,\Big\|\, \sum_{w \in N(u) \cap N(v)} z_w\Big)
 
-    Neighbours are those of the graph given, the training edges; a pair that is itself an edge of it gains no common
-    neighbour by that, for nodes are no neighbours of themselves here. The paper's bookkeeping of missing neighbours
-    (NCNC) is left out.
+    Neighbours are those of the graph given: the training edges, both ways where messages pass both ways. A pair that is
+    itself an edge of it gains no common neighbour by that, for nodes are no neighbours of themselves here. The paper's
+    bookkeeping of missing neighbours (NCNC) is left out.
 
     Args:
         graph: homogeneous; its edges decide who is a neighbour. Self-loops in it count as neighbours: leave them out.
@@ -61,6 +64,25 @@ class CommonNeighborMLP(HadamardMLP):
         """The common neighbours of pairs of nodes [P], [P]: starts [P + 1] and ids [c], both int64."""
         starts, ids = common_neighbors(self.indptr, self.indices, left, right)
         return starts, ids.long()
+
+    @contextmanager
+    def among(self, graph: Graph) -> Iterator[None]:
+        """Within the block the neighbours are those of another graph of the same nodes.
+
+        Raises:
+            ValueError: it has other nodes, or stands on another device.
+        """
+        if graph.bipartite or len(graph.indptr) != len(self.indptr):
+            raise ValueError(f"common neighbours are those of {len(self.indptr) - 1} nodes, got a graph of "
+                             f"{graph.num_src} and {graph.num_dst}: give one of the same nodes")
+        if graph.indptr.device != self.indptr.device:
+            raise ValueError(f"the graph is on {graph.indptr.device} and the decoder on {self.indptr.device}: move it")
+        kept = self.indptr, self.indices
+        self.indptr, self.indices = graph.indptr, graph.indices
+        try:
+            yield
+        finally:
+            self.indptr, self.indices = kept
 
     def _block(self, anchors: Tensor, table: Tensor, ids: Tensor, anchor_ids: Tensor | None = None,
                nodes: Tensor | None = None) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -49,6 +50,17 @@ def test_the_import_and_nothing_else(script: ModuleType, line: str, wanted: str)
     text, changes = script.replaced(f"{before}{line}\nlast = 1\n")
     assert text == f"{before}{wanted}\nlast = 1\n"
     assert len(changes) == 1
+
+
+def test_ogbs_import_on_request(script: ModuleType) -> None:
+    line = "from ogb.linkproppred import PygLinkPropPredDataset, LinkPropPredDataset, Evaluator"
+    assert script.replaced(line) == (line, [])
+    text, changes = script.replaced(line, {**script.OURS, **script.OGBS})
+    assert text == ("from ogb.linkproppred import LinkPropPredDataset; "
+                    "from graphns.ogb import PygLinkPropPredDataset, Evaluator")
+    assert len(changes) == 1
+    ours = importlib.import_module("graphns.ogb").__all__
+    assert script.OGBS["ogb.nodeproppred"] == ("graphns.ogb", set(ours)) == script.OGBS["ogb.linkproppred"]
 
 
 def test_lines_keep_their_numbers(script: ModuleType) -> None:

@@ -1,4 +1,4 @@
-"""The examples run as files, on small data in the formats of PyG and OGB, and so do they with the import put back."""
+"""The examples run as files, on small data in the formats of PyG and OGB, and so do they with an import put back."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch.torch_version import TorchVersion
 
 from tests.adapters.ogb_links import as_downloaded
 from tests.examples.small import as_planetoid
@@ -18,6 +20,7 @@ from tests.examples.small import as_planetoid
 FOLDER = Path(__file__).parents[2] / "examples"
 GROUPS, SIZE = 3, 20
 REPLACED = re.compile(r"^(from graphns\.\w+ import \w+)  # was: (from .*)$", re.MULTILINE)
+OGB_REPLACED = re.compile(r"^(from graphns\.ogb)( import \w+, \w+)  # was: (from ogb\.linkproppred)$", re.MULTILINE)
 PYG_LINKS = ("pyg_link_pred", "--epochs", "40")
 SAGE = ("pyg_graph_sage_unsup", "--epochs", "3")
 DDI = ("ogb_ddi_gnn", "--runs", "2", "--epochs", "60", "--eval_steps", "20", "--hidden_channels", "32", "--batch_size",
@@ -56,14 +59,13 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(script: Path, root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The script as a user runs it."""
     paths = [str(root / "modules"), str(FOLDER.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1",
-                   "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
     return subprocess.run([sys.executable, str(script), "--root", str(root), *arguments], capture_output=True,
                           text=True, timeout=300, check=False, env=environment, cwd=root)
 
 
 def put_back(name: str, folder: Path) -> Path:
-    """The example with the import that it replaces; every other line is the same."""
+    """The example with the import of its negatives that it replaces; every other line is the same."""
     text = (FOLDER / f"{name}.py").read_text()
     script = folder / f"{name}.py"
     script.write_text(REPLACED.sub(r"\2", text))
@@ -82,9 +84,11 @@ def lines(done: subprocess.CompletedProcess[str], pattern: str) -> list[tuple[fl
 
 @pytest.mark.parametrize("script", sorted(FOLDER.glob("*.py")), ids=lambda script: script.stem)
 def test_one_import_is_replaced(script: Path) -> None:
+    """One for the negatives, and where the data are OGB's one for these."""
     text = script.read_text()
     assert len(REPLACED.findall(text)) == 1
-    assert len(re.findall(r"^\s*(?:import|from) graphns", text, re.MULTILINE)) == 1
+    assert len(OGB_REPLACED.findall(text)) == (script.stem in (DDI[0], DGL[0]))
+    assert len(re.findall(r"^\s*(?:import|from) graphns", text, re.MULTILINE)) == 1 + len(OGB_REPLACED.findall(text))
     assert len(text.splitlines()) < 120
 
 
@@ -136,6 +140,20 @@ def test_ogb_ddi_gnn(root: Path, theirs: bool, tmp_path: Path) -> None:
     assert mean == pytest.approx(np.mean(finals), abs=0.01)
     assert deviation == pytest.approx(np.std(finals, ddof=1), abs=0.01)
     assert mean > 30  # 7 by chance: 20 of 300 negatives
+
+
+@needs_ogb
+def test_ogbs_own_class_is_what_current_torch_cannot_load(root: Path, tmp_path: Path) -> None:
+    """The same file with OGB's own class: it reads where torch executes files, or else says what it may not do."""
+    name, *arguments = DDI
+    script = tmp_path / f"{name}.py"
+    script.write_text(OGB_REPLACED.sub(r"\3\2", (FOLDER / f"{name}.py").read_text()))
+    assert "from ogb.linkproppred import Evaluator, PygLinkPropPredDataset" in script.read_text()
+    done = run(script, root, *arguments)
+    if TorchVersion(torch.__version__) < (2, 6):
+        assert done.returncode == 0, done.stderr
+    else:
+        assert done.returncode == 1 and "weights_only" in done.stderr
 
 
 @needs_ogb

@@ -114,30 +114,40 @@ def evaluator(task: Task, name: str) -> Any:
 
 @contextlib.contextmanager
 def loading(quiet: bool) -> Iterator[None]:
-    """OGB 1.3.6 calls torch.load without saying what it expects, which torch >= 2.6 takes for nothing but tensors."""
+    """`safe_loading`, what OGB prints kept out of results."""
+    # OGB prints what it does; where it takes minutes that is worth reading, but not among results
+    with safe_loading(), contextlib.redirect_stdout(io.StringIO() if quiet else sys.stderr):
+        yield
+
+
+@contextlib.contextmanager
+def safe_loading() -> Iterator[None]:
+    """OGB 1.3.6 calls torch.load without saying what it expects, which torch >= 2.6 takes for nothing but tensors.
+
+    Within the block torch also makes PyG's `Data` and arrays and numbers of NumPy, and executes nothing, whatever the
+    environment says; after it, all is as before.
+    """
     # sizes are NumPy numbers and splits may be its arrays; what is named here makes those and nothing else
     kinds = [type(np.dtype(kind)) for kind in (np.int64, np.int32, np.float64, np.float32)]
-    with data_allowed(np.ndarray, np.dtype, *kinds, *_NUMPY), _nothing_executed(), \
-            warnings.catch_warnings(), contextlib.ExitStack() as stack:
+    with data_allowed(np.ndarray, np.dtype, *kinds, *_NUMPY), _nothing_executed(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # OGB prints what it does; where it takes minutes that is worth reading, but not among results
-        stack.enter_context(contextlib.redirect_stdout(io.StringIO() if quiet else sys.stderr))
         yield
 
 
 @contextlib.contextmanager
 def _nothing_executed() -> Iterator[None]:
-    """Before torch 2.6 its load, unless told, executes what a file says; OGB does not tell it, an environment can."""
-    name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
-    before = os.environ.get(name)
-    os.environ[name] = "1"
+    """Before torch 2.6 its load, unless told, executes what a file says; OGB does not tell it, an environment can.
+
+    It can tell the opposite too, and torch refuses to be told both.
+    """
+    names = ("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD")
+    before = {name: os.environ.pop(name) for name in names if name in os.environ}
+    os.environ[names[0]] = "1"
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+        del os.environ[names[0]]
+        os.environ.update(before)
 
 
 def _find(name: str, root: Path) -> Path | None:
