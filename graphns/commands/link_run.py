@@ -120,22 +120,6 @@ class LinkRun:
                 "seed": self.config.seed, "settings": self.config.to_dict()}
 
 
-def fanouts(text: str | None) -> list[int] | None:
-    """Numbers of neighbours as a user writes them.
-
-    Raises:
-        ValueError: they are no numbers.
-
-    Example:
-        >>> fanouts("10, 5")
-        [10, 5]
-    """
-    try:
-        return None if text is None else [int(each) for each in text.split(",")]
-    except ValueError as error:
-        raise ValueError(f"write numbers of neighbours as 10,5, one for each layer, not {text!r}") from error
-
-
 def read_run(folder: Path) -> tuple[LinkSource, LinkConfig]:
     """What a folder of `graphns train link` was asked.
 

@@ -68,7 +68,7 @@ def read_embeddings(path: Path) -> tuple[Tensor, dict[str, Any]]:
     Files are read without executing them: `.npy`, or `.pt` with a tensor or a dict that has it under "embeddings".
 
     Returns:
-        the embeddings; "data" and "root" of the folder's config.yaml, or nothing.
+        the embeddings; "data", "root" and "task" of the folder's config.yaml, or nothing.
 
     Raises:
         ValueError: there is nothing of that kind.
@@ -107,7 +107,7 @@ def _config(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is no YAML: {error}") from error
     except FileNotFoundError:
         return {}
-    return {key: found[key] for key in ("data", "root") if found.get(key)} if isinstance(found, dict) else {}
+    return {key: found[key] for key in ("data", "root", "task") if found.get(key)} if isinstance(found, dict) else {}
 
 
 def evaluate_node(source: Path, *, data: str | None = None, root: str | Path | None = None,
@@ -129,10 +129,13 @@ def evaluate_node(source: Path, *, data: str | None = None, root: str | Path | N
         progress: called after each split with (splits done, splits in all).
 
     Raises:
-        ValueError: no data named, files that are not what they should be, a split that is not there, or what
-            `fit_probe` refuses.
+        ValueError: no data named (what a run on links names does not count), files that are not what they should be, a
+            split that is not there, or what `fit_probe` refuses.
     """
     embeddings, run = read_embeddings(source)
+    if data is None and run.get("task", "node") != "node":
+        raise ValueError(f"{source} is a run of 'graphns train {run['task']}', which 'graphns eval {run['task']}' "
+                         "evaluates; to probe its embeddings all the same, name data of nodes with --data NAME")
     data = data or run.get("data")
     if data is None:
         raise ValueError(f"{source} does not say of which data set its embeddings are: give --data NAME")

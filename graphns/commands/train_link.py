@@ -45,7 +45,8 @@ def train_link(
 ) -> None:
     """Learn to tell edges from non-edges and keep the model: model.pt, embeddings.npy, result.json, metrics."""
     from graphns.commands.link_evaluation import table
-    from graphns.commands.link_run import LinkRun, fanouts
+    from graphns.commands.link_run import LinkRun
+    from graphns.compare.link_settings import fanouts
     from graphns.compare.link_source import LinkSource
 
     source = LinkSource(data, None if root is None else str(root), evaluation, val, test, split_seed, normalize,

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 _OF_NODES = ("method", "exclude", "split")
-_OF_LINKS = ("encoder", "decoder", "evaluation")
+_OF_LINKS = ("encoder", "decoder", "num_neighbors", "evaluation")
 
 
 def compare(
@@ -29,6 +29,9 @@ def compare(
     epochs: Annotated[int | None, typer.Option(min=1, help="Training epochs; default: set for the data.")] = None,
     k: Annotated[int | None, typer.Option(min=1, help="Negatives per node, or per positive edge; default: set for the "
                                                       "data.")] = None,
+    num_neighbors: Annotated[str | None, typer.Option(help="Links: mini-batches, sampled neighbours a node in each "
+                                                           "layer, as 10,5; -1: all. Default: a step embeds the whole "
+                                                           "graph.")] = None,
     exclude: Annotated[str | None, typer.Option(help="Nodes: self (as GRACE does; the default) or neighbors.")] = None,
     corrected: Annotated[bool, typer.Option("--corrected", help="Train with the log-probability correction.")] = False,
     split: Annotated[str | None, typer.Option(help="Nodes: public or random; default: public, where there is "
@@ -46,17 +49,20 @@ def compare(
 
     of_task(task)
     own: dict[str, Any] = {"method": method, "exclude": exclude, "split": split, "encoder": encoder,
-                           "decoder": decoder, "evaluation": evaluation}
+                           "decoder": decoder, "num_neighbors": num_neighbors, "evaluation": evaluation}
     for name in _OF_LINKS if task == "node" else _OF_NODES:
         if own[name] is not None:
-            raise ValueError(f"--{name} is an option of --task {'link' if task == 'node' else 'node'}, "
-                             f"and this is --task {task}: leave it out")
+            other = "link" if task == "node" else "node"
+            raise ValueError(f"--{name.replace('_', '-')} is an option of --task {other}, and this is "
+                             f"--task {task}: leave it out")
     given = {name: value for name, value in own.items() if value is not None}
     shared: dict[str, Any] = {"root": root, "samplers": samplers, "seeds": seeds, "epochs": epochs, "k": k,
                               "corrected": corrected, "threads": threads, "imports": tuple(module or ())}
     if task == "link":
-        from graphns.compare.link_settings import LinkSettings
+        from graphns.compare.link_settings import LinkSettings, fanouts
 
+        if num_neighbors is not None:
+            given["num_neighbors"] = fanouts(num_neighbors)
         settings: Settings | LinkSettings = LinkSettings.make(data, **shared, **given)
         name = f"graphns-compare-link-{Path(data).stem}"
     else:

@@ -30,6 +30,8 @@ class LinkSettings:
         seeds: runs of each sampler, seeds 0 … seeds - 1.
         epochs: of each training, at most; None: what suits the data.
         k: negatives a positive.
+        num_neighbors: mini-batches, with so many sampled neighbours a node in each layer of the encoder; None: a step
+            embeds the whole graph.
         corrected: whether samplers of marginal density are trained with the log-probability correction too, in rows
             of their own.
         threads: of each run.
@@ -45,6 +47,7 @@ class LinkSettings:
     seeds: int = 3
     epochs: int | None = None
     k: int | None = None
+    num_neighbors: tuple[int, ...] | None = None
     corrected: bool = False
     threads: int = 1
     imports: tuple[str, ...] = field(default=())
@@ -77,7 +80,7 @@ class LinkSettings:
 
     def config(self) -> LinkConfig:
         """The training: the preset for the data, with what the user changed."""
-        changes = {key: getattr(self, key) for key in ("encoder", "decoder", "epochs", "k")}
+        changes = {key: getattr(self, key) for key in ("encoder", "decoder", "epochs", "k", "num_neighbors")}
         return LinkConfig.preset(self.data, **{key: value for key, value in changes.items() if value is not None})
 
     def source(self) -> LinkSource:
@@ -92,3 +95,19 @@ class LinkSettings:
     def deciding(self) -> dict[str, Any]:
         """What decides a single result; see `graphns.compare.settings.FREE`."""
         return {key: value for key, value in self.as_dict().items() if key not in FREE}
+
+
+def fanouts(text: str | None) -> tuple[int, ...] | None:
+    """Numbers of neighbours as a user writes them.
+
+    Raises:
+        ValueError: they are no numbers.
+
+    Example:
+        >>> fanouts("10, 5")
+        (10, 5)
+    """
+    try:
+        return None if text is None else tuple(int(each) for each in text.split(","))
+    except ValueError as error:
+        raise ValueError(f"write numbers of neighbours as 10,5, one for each layer, not {text!r}") from error

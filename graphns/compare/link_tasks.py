@@ -69,7 +69,7 @@ def plan(settings: LinkSettings, data: LinkData) -> dict[str, Any]:
                  "setting": data.setting, "negatives": _negatives(data)},
         "protocol": {
             "training": f"{config.encoder} encoder, {config.decoder} decoder, at most {config.epochs} epochs, "
-                        f"k = {config.k} negative{'s' if config.k > 1 else ''} a positive",
+                        f"k = {config.k} negative{'s' if config.k > 1 else ''} a positive{_batches(config)}",
             "metric": f"{name} is what these data are compared by. The epoch is the one whose {name} on validation "
                       f"edges, looked at every {config.validate_every} epochs, was best; test edges are scored once, "
                       f"with its weights. Evaluated against {_negatives(data)}.",
@@ -92,6 +92,12 @@ def plan(settings: LinkSettings, data: LinkData) -> dict[str, Any]:
                     "machine does; validation is not among them. Memory includes the scoring of held-out edges.",
         },
     }
+
+
+def _batches(config: LinkConfig) -> str:
+    if config.num_neighbors is None:
+        return ""
+    return f"; mini-batches, with {', '.join(map(str, config.num_neighbors))} sampled neighbours a node (-1: all)"
 
 
 def _negatives(data: LinkData) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import warnings
 import zipfile
@@ -23,12 +24,13 @@ _SCALARS = ("num_nodes", "undirected", "metric", "setting", "repeats")
 
 
 def write_links(data: LinkData, path: str | PathLike[str]) -> None:
-    """Write links to one `.npz` of plain arrays.
+    """Write links to one `.npz` of plain arrays, whole or not at all: under another name, then renamed.
 
     Raises:
         ValueError: the name does not end in .npz.
     """
-    if Path(path).suffix != ".npz":
+    path = Path(path).expanduser()
+    if path.suffix != ".npz":
         raise ValueError(f"links are saved as .npz, got {path}")
     arrays: dict[str, Any] = {_VERSION: 1, **{key: getattr(data, key) for key in _SCALARS}, "train": data.train}
     for name in ("valid", "test"):
@@ -42,7 +44,12 @@ def write_links(data: LinkData, path: str | PathLike[str]) -> None:
         arrays["x"] = data.x
     plain: dict[str, Any] = {
         key: value.cpu().numpy() if isinstance(value, Tensor) else value for key, value in arrays.items()}
-    np.savez_compressed(Path(path).expanduser(), **plain)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part.npz")
+    try:
+        np.savez_compressed(temporary, **plain)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def is_links(path: Path) -> bool:

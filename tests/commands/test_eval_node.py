@@ -211,6 +211,18 @@ def test_an_unfinished_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "its training is not finished, or it is no run" in capsys.readouterr().err
 
 
+def test_a_run_on_links_is_not_taken_for_one_on_nodes(pixels: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = pixels.parent / "run"
+    folder.mkdir()
+    np.save(folder / "embeddings.npy", np.load(pixels)[:, :3])
+    (folder / "config.yaml").write_text("task: link\ndata: digits\n")
+    assert call(folder) == 2
+    out, error = capsys.readouterr()
+    assert out == "" and error.count("\n") == 1
+    assert "is a run of 'graphns train link', which 'graphns eval link' evaluates; to probe" in error
+    assert call(folder, "--data", "digits", "--no-references") == 0, "asked for by name"
+
+
 def test_percent() -> None:
     assert percent([0.1, 0.2, 0.3]) == "20.00 ± 10.00" and percent([None, 0.5]) == "50.00" and percent([]) == "–"
     assert math.isclose(float(percent([2 / 3])), 66.67)

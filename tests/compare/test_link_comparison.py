@@ -6,6 +6,7 @@ import statistics
 import pytest
 import yaml
 
+from graphns.cli import run
 from graphns.compare import link_tasks
 from graphns.compare.files import read_json
 from graphns.compare.link_settings import LinkSettings
@@ -96,6 +97,36 @@ def test_the_report_speaks_of_the_metric(done):
     config = yaml.safe_load((done[0] / "config.yaml").read_text(encoding="utf-8"))
     assert config["settings"]["task"] == "link" and config["data"]["metric"] == "auc"
     assert config["training"]["settings"]["epochs"] == 2 and config["training"]["checkpoint"]["epochs"] == 1
+
+
+def test_mini_batches(tmp_path):
+    """As `train link` has them; what cannot serve mini-batches says so, and the others go on."""
+    folder = tmp_path / "out"
+    asked = settings("hardest,all", encoder="sage", num_neighbors=(4, 3), seeds=1, epochs=1)
+    assert compare(asked, folder, isolate=False, quiet=True) == 0
+    data = load_links("digits")
+    config = LinkConfig.preset("digits", encoder="sage", epochs=1, k=2, num_neighbors=(4, 3))
+    expected = train(data, link_sampler(parse("hardest"), data, 2, config.size), config).test.as_dict()
+    found = read_json(folder / "runs" / "hardest" / "seed-0.json")
+    assert {key: found[key] for key in expected} == pytest.approx(expected, abs=1e-6)
+    by = {row["name"]: row for row in table(folder / "summary.csv")}
+    assert "All takes every node, and a mini-batch embeds few" in by["all"]["fault"]
+    assert "mini-batches, with 4, 3 sampled neighbours a node" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_mini_batches_as_a_user_asks_for_them(monkeypatch, capsys, tmp_path):
+    asked = []
+    monkeypatch.setattr("graphns.compare.run.compare", lambda settings, *_, **__: asked.append(settings) or 0)
+    for more in ([], ["--num-neighbors", "4, -1"]):
+        assert run(["compare", "--task", "link", "--samplers", "uniform", "--out", str(tmp_path), *more]) == 0
+    assert [each.config().num_neighbors for each in asked] == [None, (4, -1)]
+    for arguments, message in (
+        (["--num-neighbors", "4"], "--num-neighbors is an option of --task link, and this is --task node"),
+        (["--task", "link", "--num-neighbors", "4,3,2"], "num_neighbors needs a number for each layer"),
+        (["--task", "link", "--num-neighbors", "four"], "write numbers of neighbours as 10,5, one for each layer"),
+    ):
+        assert run(["compare", *arguments]) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_a_second_call_repeats_no_run_and_keeps_tasks_apart(done, tmp_path, monkeypatch):

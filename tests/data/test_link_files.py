@@ -52,6 +52,22 @@ def test_what_is_saved_comes_back(tmp_path: Path, x: Any, change: dict[str, Any]
             assert torch.equal(*dense)
 
 
+def test_a_write_cut_off_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a full disk: half of the new file is written, and the old one stays."""
+    data, path = LinkData(**parts()), tmp_path / "mine.npz"
+    data.save(path)
+    before = path.read_bytes()
+
+    def full(file: Path, **_: Any) -> None:
+        file.write_bytes(before[:20])
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", full)
+    with pytest.raises(OSError, match="no space left"):
+        LinkData(**parts(metric="hits@20")).save(path)
+    assert path.read_bytes() == before and [each.name for each in tmp_path.iterdir()] == ["mine.npz"]
+
+
 def test_files_that_are_no_links(tmp_path: Path) -> None:
     data = LinkData(**parts())
     with pytest.raises(ValueError, match=r"links are saved as \.npz, got"):
