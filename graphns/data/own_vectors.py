@@ -24,8 +24,8 @@ def read_vectors(path: str | Path, labels: str | Path | None = None, pairs: str 
             separated by a comma, a tab or blanks.
 
     Raises:
-        FileNotFoundError: a file is not there.
-        ValueError: a file is not what it should be; the message says how.
+        FileNotFoundError: the labels or pairs are not there.
+        ValueError: a file is not what it should be, or the vectors are not there; the message says how.
 
     Example:
         >>> import tempfile

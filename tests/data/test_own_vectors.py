@@ -60,5 +60,8 @@ def test_what_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "huge.npy", np.full((4, 2), 1e300))
     with pytest.raises(ValueError, match="beyond float32"):
         read_vectors(tmp_path / "huge.npy")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(ValueError, match=r"there is no file .*nosuch\.npy"):
         read_vectors(tmp_path / "nosuch.npy")
+    for labels in ("nosuch.txt", "nosuch.npy"):
+        with pytest.raises(FileNotFoundError):
+            read_vectors(tmp_path / "x.npy", tmp_path / labels)
