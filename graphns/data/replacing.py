@@ -14,6 +14,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Raises:
         FileNotFoundError: the folder does not exist.
+        OSError: the block cannot write; it names the file where the system did not, as where a disk is full.
     """
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} into")
@@ -22,5 +23,9 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
