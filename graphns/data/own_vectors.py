@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from graphns.data.vectors import VectorData
+from graphns.graph.npy import open_npy
 from graphns.graph.table import Table
 
 
@@ -24,8 +25,7 @@ def read_vectors(path: str | Path, labels: str | Path | None = None, pairs: str 
             separated by a comma, a tab or blanks.
 
     Raises:
-        FileNotFoundError: the labels or pairs are not there.
-        ValueError: a file is not what it should be, or the vectors are not there; the message says how.
+        ValueError: a file is not there, or not what it should be; the message says how.
 
     Example:
         >>> import tempfile
@@ -51,7 +51,7 @@ def read_vectors(path: str | Path, labels: str | Path | None = None, pairs: str 
 
 
 def _labels(path: Path, number: int) -> tuple[Tensor, tuple[str, ...]]:
-    values: Any = _array(path) if path.suffix == ".npy" else np.array(_lines(path), dtype=str)
+    values: Any = open_npy(path, mapped=False) if path.suffix == ".npy" else np.array(_lines(path), dtype=str)
     if values.shape != (number,) or values.dtype.kind not in "iuUSb":
         raise ValueError(f"{path} must hold a label for each of {number} rows, got {values.dtype} of shape "
                          f"{values.shape}")
@@ -61,7 +61,7 @@ def _labels(path: Path, number: int) -> tuple[Tensor, tuple[str, ...]]:
 
 def _pairs(path: Path) -> Tensor:
     if path.suffix == ".npy":
-        values = _array(path)
+        values = open_npy(path, mapped=False)
         if values.ndim != 2 or values.shape[1] != 2 or values.dtype.kind not in "iu":
             raise ValueError(f"{path} must hold pairs of whole numbers [P, 2], got {values.dtype} of shape "
                              f"{values.shape}")
@@ -76,17 +76,9 @@ def _pairs(path: Path) -> Tensor:
     return torch.tensor(rows, dtype=torch.int64).reshape(-1, 2)
 
 
-def _array(path: Path) -> np.ndarray[Any, Any]:
-    try:
-        found: np.ndarray[Any, Any] = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{path} is no .npy file of plain numbers or words") from error
-    if not isinstance(found, np.ndarray):
-        raise ValueError(f"{path} is no .npy file of one array")
-    return found
-
-
 def _lines(path: Path) -> list[str]:
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
     try:
         return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except UnicodeDecodeError as error:

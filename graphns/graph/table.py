@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import torch
 from torch import Tensor
+
+from graphns.graph.npy import open_npy
 
 Metric: TypeAlias = Literal["cosine", "l2", "ip"]
 Vectors: TypeAlias = "np.ndarray[Any, Any] | Tensor | str | PathLike[str]"
@@ -43,7 +44,7 @@ class Table:
     def __init__(self, x: Vectors, name: str = "x") -> None:
         self.mapped = isinstance(x, str | PathLike)
         self.device = x.device if isinstance(x, Tensor) else torch.device("cpu")
-        source = _open(Path(x).expanduser()) if isinstance(x, str | PathLike) else x
+        source = open_npy(Path(x).expanduser(), mapped=True) if isinstance(x, str | PathLike) else x
         if isinstance(source, Tensor):
             source = source.detach()
             plain = source.layout == torch.strided and not source.is_complex()
@@ -102,37 +103,6 @@ class Table:
         if isinstance(part, Tensor):
             return np.array(part.to("cpu", torch.float64).numpy(), order="C")
         return np.array(part, dtype=np.float64, order="C")
-
-
-def _open(path: Path) -> Array:
-    """The array of an `.npy` file, mapped."""
-    if not path.is_file():
-        raise ValueError(f"there is no file {path}")
-    if path.suffix == ".npz":
-        raise ValueError(f"{path} holds several arrays: save the one with numpy.save as .npy")
-    try:
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, TypeError, OSError, EOFError, SyntaxError) as error:
-        reason = "it needs a pickle, which could run code" if _is_pickled(path) else str(error)
-        raise ValueError(f"{path} is no .npy file of plain numbers: {reason}; write it with numpy.save") from error
-    if not isinstance(found, np.ndarray):
-        raise ValueError(f"{path} is no .npy file: it holds several arrays; write one with numpy.save")
-    return found
-
-
-def _is_pickled(path: Path) -> bool:
-    """Whether a file is an `.npy` of objects, or a bare pickle."""
-    with path.open("rb") as file:
-        head = file.read(256)
-    if head[:1] == b"\x80":
-        return True
-    start, stop = head.find(b"{"), head.find(b"}")
-    if not head.startswith(b"\x93NUMPY") or start < 0 or stop < 0:
-        return False
-    try:
-        return "O" in str(ast.literal_eval(head[start : stop + 1].decode("latin1")).get("descr"))
-    except (ValueError, SyntaxError):
-        return False
 
 
 class Prepared:

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from graphns.graph.npy import open_npy
+
 _TEXT_NAMES = ("text", "sentence", "passage", "document", "query", "question", "anchor")
 _LABEL_NAMES = ("label", "labels", "category", "intent", "class", "target", "y")
 
@@ -21,7 +23,7 @@ def read_embeddings(path: Path) -> np.ndarray[Any, Any]:
     Raises:
         ValueError: no such file, no `.npy`, or one of Python objects.
     """
-    return _array(path, mapped=True)
+    return open_npy(path, mapped=True)
 
 
 def read_labels(path: Path) -> np.ndarray[Any, Any]:
@@ -31,7 +33,7 @@ def read_labels(path: Path) -> np.ndarray[Any, Any]:
         ValueError: no such file, or another format.
     """
     if path.suffix == ".npy":
-        return _array(path)
+        return open_npy(path, mapped=False)
     values = _column(path, _LABEL_NAMES, "labels")
     try:
         return np.array([int(each) for each in values])
@@ -59,7 +61,7 @@ def read_pairs(path: Path) -> np.ndarray[Any, Any]:
         ValueError: no such file, another format, or something that is no integer.
     """
     if path.suffix == ".npy":
-        return _array(path)
+        return open_npy(path, mapped=False)
     if path.suffix == ".parquet":
         table = _parquet(path)
         if table.num_columns < 2:
@@ -79,25 +81,6 @@ def read_pairs(path: Path) -> np.ndarray[Any, Any]:
 
 def _is_integer(text: str) -> bool:
     return text.strip().removeprefix("-").isdigit()
-
-
-def _array(path: Path, mapped: bool = False) -> np.ndarray[Any, Any]:
-    _check_file(path)
-    if path.suffix != ".npy":
-        raise ValueError(f"{path} is no .npy: save the array with numpy.save")
-    try:
-        found = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        why = ("it holds Python objects, which are never opened" if "bject" in str(error) and _is_npy(path)
-               else str(error) if _is_npy(path) else "it does not begin as one")
-        raise ValueError(f"{path} is no .npy of plain numbers: {why}; save it with numpy.save") from error
-    array: np.ndarray[Any, Any] = found
-    return array
-
-
-def _is_npy(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(6) == b"\x93NUMPY"
 
 
 def _check_file(path: Path) -> None:

@@ -105,7 +105,7 @@ BAD = {
     "flat": (lambda: array("b.npy", np.arange(5.0)), ["b.npy"], "embeddings must be [N, d]"),
     "words": (lambda: array("b.npy", [["a", "b"]]), ["b.npy"], "embeddings must hold real numbers, got dtype <U1"),
     "empty": (lambda: array("b.npy", np.empty((0, 3))), ["b.npy"], "got shape (0, 3)"),
-    "text": (lambda: Path("b.npy").write_text("1 2 3\n"), ["b.npy"], "is no .npy of plain numbers"),
+    "text": (lambda: Path("b.npy").write_text("1 2 3\n"), ["b.npy"], "is no .npy file of plain numbers"),
     "pickled": (lambda: array("b.npy", [[1, None]], True), ["b.npy"], "Python objects, which are never opened"),
     "missing": (lambda: None, ["b.npy"], "there is no file b.npy"),
     "nan": (lambda: array("b.npy", [[1.0, 2.0], [3.0, np.nan]]), ["b.npy"], "row 1 of embeddings holds nan"),

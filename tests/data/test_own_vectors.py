@@ -63,5 +63,5 @@ def test_what_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"there is no file .*nosuch\.npy"):
         read_vectors(tmp_path / "nosuch.npy")
     for labels in ("nosuch.txt", "nosuch.npy"):
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(ValueError, match=f"there is no file .*{labels}"):
             read_vectors(tmp_path / "x.npy", tmp_path / labels)

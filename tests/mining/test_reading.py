@@ -60,8 +60,8 @@ def pickled(path: Path) -> Path:
 
 @pytest.mark.parametrize(("read", "make", "message"), [
     (read_embeddings, lambda f: f / "x.npy", "there is no file"),
-    (read_embeddings, lambda f: put(f / "x.npy", "1 2 3\n"), "is no .npy of plain numbers: it does not begin as one"),
-    (read_embeddings, lambda f: put(f / "x.npy", ""), "is no .npy of plain numbers"),
+    (read_embeddings, lambda f: put(f / "x.npy", "1 2 3\n"), "no .npy file of plain numbers: it does not begin as one"),
+    (read_embeddings, lambda f: put(f / "x.npy", ""), "is no .npy file of plain numbers"),
     (read_embeddings, lambda f: put(f / "x.txt", "1 2 3\n"), "save the array with numpy.save"),
     (read_embeddings, lambda f: pickled(f / "x.npy"), "Python objects, which are never opened"),
     (read_labels, lambda f: pickled(f / "y.npy"), "Python objects, which are never opened"),
