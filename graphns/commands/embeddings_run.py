@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from graphns.base import Sampler
-from graphns.commands.run_folder import check_accelerator, logger_names, make_loggers, progress_bar, run_folder, setting
+from graphns.commands.run_folder import check_accelerator, chosen, logger_names, make_loggers, progress_bar, run_folder
 from graphns.compare import specs
 from graphns.compare.files import replacing, write_json
 from graphns.compare.link_source import GIVEN, link_sampler
@@ -104,13 +104,7 @@ class EmbeddingRun:
         """
         for module in imports:
             import_module(module)
-        chosen = {key: value for key, value in changes.items() if value is not None}
-        for each in settings:
-            key, value = setting(each)
-            if key in chosen and key != "seed":
-                raise ValueError(f"{key} is given twice")
-            chosen[key] = value
-        config = EmbeddingConfig.preset(source.data, **chosen)
+        config = EmbeddingConfig.preset(source.data, **chosen(changes, settings))
         spec = None if sampler is None else specs.parse(sampler)
         if spec is not None:
             specs.misfits((spec,), GIVEN, "training on vectors")

@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from graphns.base import Sampler
-from graphns.commands.run_folder import check_accelerator, logger_names, make_loggers, progress_bar, run_folder, setting
+from graphns.commands.run_folder import check_accelerator, chosen, logger_names, make_loggers, progress_bar, run_folder
 from graphns.compare import specs
 from graphns.compare.files import replacing, write_json
 from graphns.compare.link_source import GIVEN, LinkSource, link_sampler
@@ -62,13 +62,7 @@ class LinkRun:
         """
         for module in imports:
             import_module(module)
-        chosen = {key: value for key, value in changes.items() if value is not None}
-        for each in settings:
-            key, value = setting(each)
-            if key in chosen and key != "seed":
-                raise ValueError(f"{key} is given twice")
-            chosen[key] = value
-        config = LinkConfig.preset(source.data, **chosen)
+        config = LinkConfig.preset(source.data, **chosen(changes, settings))
         spec = None if sampler is None else specs.parse(sampler)
         if spec is not None:
             specs.misfits((spec,), GIVEN, "training links")

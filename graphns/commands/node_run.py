@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from graphns.base import Sampler
-from graphns.commands.run_folder import check_accelerator, logger_names, make_loggers, progress_bar, run_folder, setting
+from graphns.commands.run_folder import check_accelerator, chosen, logger_names, make_loggers, progress_bar, run_folder
 from graphns.compare import specs
 from graphns.compare.files import replacing, write_json
 from graphns.compare.settings import import_module
@@ -66,15 +66,7 @@ class NodeRun:
             import_module(module)
         found = methods.find(method)
         name = methods.name_of(found)
-        changes: dict[str, Any] = {"seed": seed}
-        for key, value in (("epochs", epochs), ("patience", patience)):
-            if value is not None:
-                changes[key] = value
-        for each in settings:
-            key, value = setting(each)
-            if key in changes and key != "seed":
-                raise ValueError(f"{key} is given twice")
-            changes[key] = value
+        changes = chosen({"seed": seed, "epochs": epochs, "patience": patience}, settings)
         config = found.config_class.preset(Path(data).stem if Path(data).suffix else spelled(data), **changes)
         spec = None
         if sampler is not None:

@@ -178,6 +178,25 @@ def setting(text: str) -> tuple[str, Any]:
     return key.strip().replace("-", "_"), read
 
 
+def chosen(options: Mapping[str, Any], settings: Iterable[str]) -> dict[str, Any]:
+    """What a user sets: by options of their own, None where one was left out, and as `name=value`.
+
+    Raises:
+        ValueError: one is given in both ways (but the seed, whose option is never left out), or not written so.
+
+    Example:
+        >>> chosen({"epochs": 5, "k": None}, ["k=3"])
+        {'epochs': 5, 'k': 3}
+    """
+    found = {key: value for key, value in options.items() if value is not None}
+    for each in settings:
+        key, value = setting(each)
+        if key in found and key != "seed":
+            raise ValueError(f"{key} is given twice")
+        found[key] = value
+    return found
+
+
 @contextmanager
 def progress_bar(epochs: int, quiet: bool) -> Iterator[Callable[[int, int, float], None] | None]:
     """What shows a training's progress on a terminal; None elsewhere, or where it is to be quiet."""
