@@ -13,8 +13,6 @@ compiled on a few rows before the clock starts. Results go to results/knn.csv be
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import json
 import os
 import resource
@@ -26,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import report
 import torch
 
-from graphns.compare.files import write_text
 from graphns.graph.knn import knn, search
 
 K, SAMPLE = 10, 1000
@@ -123,11 +121,7 @@ def main() -> None:
             rows.append(row)
             row["ratio"] = round(row["wall_seconds"] / rows[first]["wall_seconds"], 2)
             print(row)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(options.out, text.getvalue())
+    report.write_rows(options.out, COLUMNS, rows)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,6 @@ process and tell more than wall seconds where the machine is shared. Results: re
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import itertools
 import os
 import statistics
@@ -30,7 +28,6 @@ from torch_geometric.data import Data
 
 from graphns import Graph, Uniform
 from graphns.adapters.dgl.library import load_dgl
-from graphns.compare.files import write_text
 from graphns.pyg import LinkNeighborLoader
 
 FANOUTS, BATCH = [15, 10], 1024
@@ -106,11 +103,7 @@ def main() -> None:
     rows = measure(options.graph, options.batches, options.rounds, options.threads)
     for row in rows:
         print(row)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(options.out, text.getvalue())
+    report.write_rows(options.out, COLUMNS, rows)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import io
 import os
 import statistics
 import time
@@ -25,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import report
 import torch
 from torch import Tensor
 
-from graphns.compare.files import write_text
 from graphns.mining.formats import columns
 from graphns.mining.guards import Guards
 from graphns.mining.mine import mine
@@ -236,11 +235,7 @@ def main() -> None:
         rows += measure(case, options.rounds, options.threads, miners)
         for row in rows[-len(miners):]:
             print(row)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(options.out, text.getvalue())
+    report.write_rows(options.out, COLUMNS, rows)
 
 
 if __name__ == "__main__":

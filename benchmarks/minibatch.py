@@ -13,8 +13,6 @@ batch. Results go to results/minibatch.csv beside this script.
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import itertools
 import json
 import os
@@ -27,12 +25,12 @@ from pathlib import Path
 from typing import Any
 
 import graphs
+import report
 import torch
 from torch_geometric.data import Data
 from torch_geometric.loader import NodeLoader
 from torch_geometric.sampler import NodeSamplerInput
 
-from graphns.compare.files import write_text
 from graphns.data.node import NodeData
 from graphns.pipelines.minibatch import features_of, minibatches
 from graphns.pyg import NeighborSampler
@@ -133,11 +131,7 @@ def main() -> None:
             rows.append(row | {"what": f"part: {name}", "cpu_seconds": round(seconds, 2)})
         rows += [] if what == "parts" else [row]
         print(rows[-1])
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(options.out, text.getvalue())
+    report.write_rows(options.out, COLUMNS, rows)
 
 
 if __name__ == "__main__":

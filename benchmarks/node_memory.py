@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import graphs
+import report
 import torch
 
 from graphns.commands.node_run import NodeRun
-from graphns.compare.files import write_text
 from graphns.compare.memory import now_mb, peak_mb, reset_peak
 from graphns.compare.specs import parse
 from graphns.compare.surroundings import machine, versions
@@ -99,11 +99,7 @@ def main() -> None:
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         found[row] = json.loads(done.stdout.splitlines()[-1])
         print(found[row], flush=True)
-        text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(found[each] for each in ROWS if each in found)
-        write_text(options.out, text.getvalue())
+        report.write_rows(options.out, COLUMNS, [found[each] for each in ROWS if each in found])
     print(versions(), machine()["processor"])
 
 

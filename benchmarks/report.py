@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import platform
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from graphns.compare.files import write_text
+
 PACKAGES = ("graphns", "torch", "numpy", "numba", "torch-geometric", "dgl", "torch-cluster", "grape", "ensmallen")
+
+
+def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """A CSV of the rows, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def versions() -> dict[str, str]:
