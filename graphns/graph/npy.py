@@ -35,8 +35,8 @@ def open_npy(path: Path, *, mapped: bool) -> np.ndarray[Any, Any]:
     try:
         found = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
     except (ValueError, TypeError, OSError, EOFError, SyntaxError) as error:
-        raise ValueError(f"{path} is no .npy file of plain numbers: {_why(path, error)}; write it with numpy.save"
-                         ) from error
+        raise ValueError(f"{path} is no .npy file of plain numbers: {_why(path, error)}; save plain numbers with "
+                         "numpy.save") from error
     if not isinstance(found, np.ndarray):
         raise ValueError(f"{path} is no .npy file: it holds several arrays; write one with numpy.save")
     return found
